@@ -1,0 +1,61 @@
+"""Addresses: `application.campaigns`, `token.worker["eu"]["web"]`, `credits.ez` (contract section 1)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+TYPES = ("application", "token", "credits")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_ADDRESS = re.compile(r'(application|token|credits)\.([A-Za-z_][A-Za-z0-9_-]*)((?:\["(?:[^"\\]|\\.)*"\])*)')
+_KEY = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
+
+
+class Address(NamedTuple):
+    """What a resource is called: its type, its table's name, and its keys (`for_each` key, then consumer).
+
+    Tuple order is the order of plans: applications, then tokens, then credits, by name and key.
+    Whether a token's single key is a `for_each` key or a consumer is the declaration's knowledge, not the address's.
+    """
+
+    type: str
+    name: str
+    keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.type}.{self.name}" + "".join(f'["{_escape(key)}"]' for key in self.keys)
+
+    @property
+    def sort_key(self) -> tuple[int, str, tuple[str, ...]]:
+        return (TYPES.index(self.type), self.name, self.keys)
+
+    @property
+    def index(self) -> str | None:
+        """Terraform's `index`: the key; both keys of a consumer of a `for_each` application as `key/consumer`."""
+        return "/".join(self.keys) or None
+
+    def child(self, key: str) -> Address:
+        return Address(self.type, self.name, (*self.keys, key))
+
+    def as_type(self, kind: str) -> Address:
+        """The same name and keys under another type: an application's token, a token's application."""
+        return Address(kind, self.name, self.keys)
+
+
+def parse_address(text: str) -> Address:
+    """Raises ValueError with what an address looks like."""
+    match = _ADDRESS.fullmatch(text)
+    if not match:
+        raise ValueError(f'{text!r} is not an address; write one as in application.campaigns, token.campaigns["web"] or credits.ez')
+    keys = tuple(_unescape(key) for key in _KEY.findall(match[3]))
+    if len(keys) > {"application": 1, "token": 2, "credits": 0}[match[1]]:
+        raise ValueError(f"{text!r} has more keys than {match[1]} takes")
+    return Address(match[1], match[2], keys)
+
+
+def _escape(key: str) -> str:
+    return key.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _unescape(key: str) -> str:
+    return re.sub(r"\\(.)", r"\1", key)
