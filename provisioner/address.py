@@ -30,7 +30,7 @@ class Address(NamedTuple):
         return (TYPES.index(self.type), self.name, self.keys)
 
     @property
-    def index(self) -> str | None:
+    def instance_key(self) -> str | None:
         """Terraform's `index`: the key; both keys of a consumer of a `for_each` application as `key/consumer`."""
         return "/".join(self.keys) or None
 
@@ -46,7 +46,9 @@ def parse_address(text: str) -> Address:
     """Raises ValueError with what an address looks like."""
     match = _ADDRESS.fullmatch(text)
     if not match:
-        raise ValueError(f'{text!r} is not an address; write one as in application.campaigns, token.campaigns["web"] or credits.ez')
+        raise ValueError(
+            f'{text!r} is not an address; write one as in application.campaigns, token.campaigns["web"] or credits.ez'
+        )
     keys = tuple(_unescape(key) for key in _KEY.findall(match[3]))
     if len(keys) > {"application": 1, "token": 2, "credits": 0}[match[1]]:
         raise ValueError(f"{text!r} has more keys than {match[1]} takes")

@@ -140,7 +140,9 @@ class StepRefused(ProvisionerError):
 
     exit_code = 1
 
-    def __init__(self, name: str, summary: str, detail: str = "", *, oauth_error: str | None = None, **where: Any) -> None:
+    def __init__(
+        self, name: str, summary: str, detail: str = "", *, oauth_error: str | None = None, **where: Any
+    ) -> None:
         super().__init__(name, summary, detail, **where)
         self.oauth_error = oauth_error
 

@@ -220,7 +220,9 @@ class PurchaseAnswer:
 
 
 Resolve = Callable[[Reference], Secret]  # raises ProviderFailed "secret-unavailable", naming the reference
-Opener = Callable[[Any, str, str], Secret]  # (sealed, object id, field) → Secret; raises StateUntrusted "cannot-decrypt"
+Opener = Callable[
+    [Any, str, str], Secret
+]  # (sealed, object id, field) → Secret; raises StateUntrusted "cannot-decrypt"
 
 
 class Provider:
@@ -297,7 +299,9 @@ class Provider:
 
     # -- a person ----------------------------------------------------------------------------------------------------
 
-    def authorization_request(self, credentials: ClientCredentials, wish: TokenWish, redirect_uri: str) -> AuthorizationRequest:
+    def authorization_request(
+        self, credentials: ClientCredentials, wish: TokenWish, redirect_uri: str
+    ) -> AuthorizationRequest:
         raise NotImplementedError
 
     def exchange_code(
@@ -308,5 +312,3 @@ class Provider:
 
     def close(self) -> None:
         self.session.close()
-
-
