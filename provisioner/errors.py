@@ -73,7 +73,7 @@ class Diagnostic:
 
 
 class ProvisionerError(Exception):
-    """Base of everything that reaches a user. `diagnostics` is never empty; `exit_code` follows the contract's table."""
+    """Base of everything that reaches a user. `diagnostics` is never empty; `exit_code` is the contract's."""
 
     exit_code = 1
 

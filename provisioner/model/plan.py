@@ -39,6 +39,7 @@ READ_CREDITS = "credits.read"  # read a balance that only a token made in this a
 PURCHASE = "credits.purchase"
 FORGET_RECORD = "forget"  # drop the record, leave the thing at the vendor
 MOVE = "move"  # only the address changes
+RECORD = "record"  # nothing is sent; what the file says of a recorded thing is recorded (guards, on_destroy)
 HANDOFF = "handoff"  # nothing is sent; a person must act
 NOTHING = "nothing"
 
@@ -67,6 +68,7 @@ class Step:
     and `client_secret` always None; `after_unknown` names the keys of `after` that only apply will know.
     `after_sensitive` and `before_sensitive` name keys. Amounts are Decimal. `params` is what the operation needs
     beyond the desired and recorded states: numbers and texts, documented at each operation in `engine/`.
+    A step with a `handoff` and an operation other than `HANDOFF` is executed, and then waits for the person.
     `depends_on` holds ids of steps that must have succeeded; a step whose dependency did not is `not_started`.
     """
 
@@ -185,8 +187,9 @@ class Plan:
         return not (self.options.targets or self.options.excludes)
 
     def counts(self) -> dict[str, int]:
-        """`import`, `add`, `change`, `destroy`, `forget`, `move`, `handoff`, counted as Terraform counts. A step that only
-        waits for a person counts as the change that it will be."""
+        """`import`, `add`, `change`, `destroy`, `forget`, `move`, `handoff`, counted as Terraform counts.
+
+        A step that only waits for a person counts as the change that it will be."""
         found = {"import": 0, "add": 0, "change": 0, "destroy": 0, "forget": 0, "move": 0, "handoff": 0}
         for step in self.changes:
             found["import"] += step.importing is not None

@@ -35,7 +35,7 @@ def parse_sealed(text: str) -> Sealed:
     return Sealed(key_id, int(generation), blob)
 
 
-# What a token is recorded as. `expired` is derived: a live or retiring token past its end (see `TokenRecord.status_at`).
+# What a token is recorded as. `expired` is derived: a live or retiring token past its end (`TokenRecord.status_at`).
 LIVE, RETIRING, REVOKED, EXPIRED = "live", "retiring", "revoked", "expired"
 LOST, IN_DOUBT, UNAUTHORIZED = "lost", "in_doubt", "unauthorized"
 
@@ -95,6 +95,8 @@ class TokenRecord:
     prevent_destroy: bool = False
     operation: str | None = None  # the journaled operation that made it: how a lost one is told from another
     note: str | None = None
+    created_at: datetime | None = None  # when this grant began: a refresh keeps it, a replacement starts anew
+    application_scopes: tuple[str, ...] | None = None  # the application's scopes at the vendor when this was granted
 
     kind = "token"
 
@@ -264,6 +266,7 @@ _DECODE: dict[str, Any] = {
     "address": parse_address,
     "application": parse_address,
     "scopes": tuple,
+    "application_scopes": tuple,
     "requested_scopes": tuple,
     "secret": parse_sealed,
     "registration_token": parse_sealed,

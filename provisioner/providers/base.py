@@ -213,7 +213,7 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseAnswer:
-    """A 2xx answer to a purchase, whatever its body: a claim, to be proven by the balance. `reported` is for evidence."""
+    """A 2xx answer to a purchase, whatever its body: a claim, to be proven by the balance. `reported` is evidence."""
 
     status: int
     reported: Mapping[str, Any] = field(default_factory=dict)
