@@ -1,0 +1,310 @@
+"""Requests to one provider: reads that try again, changes that are sent once, and errors that say which it was.
+
+`read` returns any complete answer below 500. `change` returns a complete 2xx or 4xx other than 429, and otherwise
+raises by one rule: `Unreachable` where nothing was sent, `RateLimited` on 429, `InDoubt` on all else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urljoin, urlsplit
+
+from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, RateLimited, Unreachable
+from provisioner.net import body, limits
+from provisioner.net.answers import Answer
+from provisioner.net.transport import NoAnswer, NotSent, Raw, Wire, is_loopback
+from provisioner.secret import Secret
+
+USER_AGENT = "provisioner"
+_ATTEMPTS = 4
+_ASKED_TO_WAIT = 10  # times that a 429 is waited for
+_BACK_OFF = 0.25  # seconds before the second attempt, doubled for each further one
+_REDIRECTS = 5
+
+
+class _Request(NamedTuple):
+    """`sent` holds the secrets in it. Its repr would show them, and is never made."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    content: bytes | None
+    sent: tuple[Secret, ...]
+    fresh: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.where}>"
+
+    @property
+    def where(self) -> str:
+        """Method and address for messages: without query, fragment or user."""
+        parts = urlsplit(self.url)
+        return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class Session:
+    """One a provider and run; thread-safe. `secrets` are masked wherever a vendor's words are quoted, beside what the
+    request itself carried. `per_minute` is the vendor's budget, where it is known; it is not kept towards loopback,
+    where no vendor is. `retry_after` reads the vendor's own header, in seconds; `Retry-After` counts where it finds
+    none. `timeout` is in seconds, for each wait and for reading a whole body."""
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        secrets: Iterable[Secret] = (),
+        parallelism: int = 10,
+        per_minute: int | None = None,
+        retry_after: Callable[[Mapping[str, str]], float | None] = limits.retry_after,
+        sandbox: Path | None = None,
+        ca_file: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self.provider = provider
+        self._secrets = tuple(secrets)
+        self._retry_after = retry_after
+        self._pace = limits.Pace(parallelism=parallelism, per_minute=per_minute)
+        self._wire = Wire(timeout=timeout, ca_file=ca_file, sandbox=sandbox)
+        self._patience = 2 * timeout
+
+    def read(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        basic: tuple[str, Secret] | None = None,
+        bearer: Secret | None = None,
+        form: body.Form | None = None,
+        json: Any = None,
+    ) -> Answer:
+        """A request that changes nothing. Repeated, with jittered back-off, until a complete answer below 500 that is no
+        429 comes. Redirects are followed on the same scheme, host and port only; another is returned as it came.
+
+        Raises Unreachable, BadAnswer (an answer beyond 1 MiB), CredentialsRefused (a value that no header can carry)."""
+        request = self._request(method, url, headers, basic, bearer, form, json)
+        for _ in range(_REDIRECTS):
+            answer = self._read(request)
+            target = _redirect(request, answer)
+            if target is None:
+                return answer
+            request = request._replace(url=target)
+        raise BadAnswer("bad-answer", f"provider {self.provider}: redirects without end", f"{request.where}.")
+
+    def change(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        basic: tuple[str, Secret] | None = None,
+        bearer: Secret | None = None,
+        form: body.Form | None = None,
+        json: Any = None,
+        repeatable: bool = False,
+        fresh: bool = True,
+    ) -> Answer:
+        """A request that changes something, sent at most once. `repeatable` says that sending it again is harmless: then
+        it is, before any error is raised. `fresh` False lets it use a connection that served before: fewer handshakes,
+        at the price that a server that just closed it leaves the change in doubt; never for what spends or rotates.
+
+        Raises Unreachable (nothing was sent), RateLimited (429), InDoubt (no answer, half of one, 1xx, 3xx, 5xx),
+        CredentialsRefused (a value that no header can carry; nothing was sent)."""
+        request = self._request(method, url, headers, basic, bearer, form, json)
+        request = request._replace(fresh=fresh and not repeatable)
+        for attempt in range(1, _ATTEMPTS + 1):
+            outcome = self._send(request)
+            again = attempt < _ATTEMPTS and (
+                (isinstance(outcome, NotSent) and outcome.passing) or (repeatable and not _definite(outcome))
+            )
+            if not again:
+                return self._settle(request, outcome)
+            self._sleep(request, self._pause(outcome, attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Ends waits at once (they raise Unreachable) and closes connections as they fall idle."""
+        self._pace.close()
+        self._wire.close()
+
+    # -- one request -------------------------------------------------------------------------------------------------
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str | Secret] | None,
+        basic: tuple[str, Secret] | None,
+        bearer: Secret | None,
+        form: body.Form | None,
+        json: Any,
+    ) -> _Request:
+        try:
+            given: dict[str, str | Secret] = {"Accept": "application/json", "User-Agent": USER_AGENT, **(headers or {})}
+            content: bytes | None = None
+            if form is not None:
+                content, given["Content-Type"] = body.encode_form(form), "application/x-www-form-urlencoded"
+            elif json is not None:
+                content, given["Content-Type"] = body.encode_json(json), "application/json"
+            if basic is not None:
+                given["Authorization"] = body.basic(*basic)
+            elif bearer is not None:
+                given["Authorization"] = body.bearer(bearer)
+            wire = {name: body.header_value(name, value) for name, value in given.items()}
+        except body.Unsendable as error:
+            problem = str(error)
+        else:
+            sent = body.secrets_in([form, json, given, basic, bearer])
+            return _Request(method, url, wire, content, (*self._secrets, *sent))
+        raise CredentialsRefused(
+            "credentials-refused",
+            f"provider {self.provider}: {problem}",
+            "Nothing was sent. Check the value that the reference gives, for a line break or a stray character.",
+        )
+
+    def _send(self, request: _Request) -> Answer | NotSent | NoAnswer:
+        """One attempt in its turn. Returns its errors: what they mean depends on who asked."""
+        try:
+            with self._pace.turn(budgeted=not is_loopback(urlsplit(request.url).hostname or "")):
+                raw = self._wire.exchange(
+                    request.method, request.url, request.headers, request.content, fresh=request.fresh
+                )
+        except limits.Closed:
+            return NotSent("the run is stopping", passing=False)
+        except (NotSent, NoAnswer) as error:
+            return error
+        self._adapt(raw)
+        return Answer(raw.status, raw.headers, raw.body, request.sent)
+
+    def _adapt(self, raw: Raw) -> None:
+        if raw.status == 429:
+            self._pace.slow_down(self._asked(raw.headers))
+        else:
+            self._pace.went_well()
+
+    def _asked(self, headers: Mapping[str, str]) -> float:
+        """Seconds that a 429 asks for: the vendor's own header, then `Retry-After`, then one second."""
+        asked = self._retry_after(headers)
+        if asked is None:
+            asked = limits.retry_after(headers)
+        return 1.0 if asked is None else limits.clamp(asked)
+
+    # -- reads -------------------------------------------------------------------------------------------------------
+
+    def _read(self, request: _Request) -> Answer:
+        began, attempt, asked_to_wait = monotonic(), 0, 0
+        while True:
+            outcome = self._send(request)
+            if isinstance(outcome, Answer) and outcome.status < 500 and outcome.status != 429:
+                return outcome
+            if isinstance(outcome, Answer) and outcome.status == 429:
+                asked_to_wait += 1
+                again = asked_to_wait < _ASKED_TO_WAIT
+            else:
+                attempt += 1
+                again = attempt < _ATTEMPTS and _passing(outcome) and monotonic() - began < self._patience
+            if not again:
+                self._unread(request, outcome)
+            self._sleep(request, self._pause(outcome, attempt + asked_to_wait))
+
+    def _unread(self, request: _Request, outcome: Answer | NotSent | NoAnswer) -> NoReturn:
+        who = f"provider {self.provider}"
+        if isinstance(outcome, NoAnswer) and outcome.whole:
+            raise BadAnswer("bad-answer", f"{who}: {outcome}", f"{request.where}. Check base_url.")
+        if isinstance(outcome, Answer) and outcome.status == 429:
+            raise Unreachable(
+                "rate-limited",
+                f"{who} keeps asking to slow down",
+                f"{request.where} answered 429 {_ASKED_TO_WAIT} times. Run again later, or with a lower --parallelism.",
+            )
+        reason = f"it answers {outcome.status}" if isinstance(outcome, Answer) else str(outcome)
+        raise Unreachable(
+            "unreachable", f"{who} could not be read: {reason}", f"{request.where}. Nothing was changed. {_ADVICE}"
+        )
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def _settle(self, request: _Request, outcome: Answer | NotSent | NoAnswer) -> Answer:
+        who = f"provider {self.provider}"
+        if isinstance(outcome, NotSent):
+            raise Unreachable(
+                "unreachable",
+                f"{who} could not be reached: {outcome}",
+                f"{request.where}. Nothing was sent. {_ADVICE}",
+            )
+        if isinstance(outcome, NoAnswer):
+            raise InDoubt(
+                "in-doubt", f"{who}: {outcome}", f"{request.where} was sent; whether it took effect is not known."
+            )
+        if outcome.status == 429:
+            raise RateLimited(
+                "rate-limited",
+                f"{who} asks to slow down",
+                f"{request.where} answered 429, so nothing was done. Run apply again later.",
+                retry_after=self._asked(outcome.headers),
+            )
+        if not _definite(outcome):
+            raise InDoubt(
+                "in-doubt",
+                f"{who} answered {outcome.status}",
+                f"{request.where} was sent; whether it took effect is not known.",
+            )
+        return outcome
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def _pause(self, outcome: Answer | NotSent | NoAnswer, attempt: int) -> float:
+        """Seconds until the next attempt: jittered, so that ten threads do not come back as one."""
+        back_off = _BACK_OFF * 2 ** min(attempt - 1, 5) * random.uniform(0.5, 1)  # noqa: S311  # jitter, no secret
+        if isinstance(outcome, Answer) and outcome.status in (429, 503):
+            asked = self._asked(outcome.headers) if outcome.status == 429 else limits.retry_after(outcome.headers)
+            return max(back_off, asked or 0.0) if outcome.status == 503 else (asked or 0.0) + back_off / 10
+        return back_off
+
+    def _sleep(self, request: _Request, seconds: float) -> None:
+        try:
+            self._pace.sleep(seconds)
+        except limits.Closed:
+            stopped = True
+        else:
+            stopped = False
+        if stopped:
+            raise Unreachable(
+                "unreachable", f"provider {self.provider}: the run is stopping", f"{request.where} was not answered."
+            )
+
+
+_ADVICE = "Check base_url, the network and the proxy settings, and run again."
+
+
+def _definite(outcome: Answer | NotSent | NoAnswer) -> bool:
+    """A complete yes or no: 2xx, or 4xx that is not 429."""
+    return isinstance(outcome, Answer) and (
+        200 <= outcome.status < 300 or (400 <= outcome.status < 500 and outcome.status != 429)
+    )
+
+
+def _passing(outcome: Answer | NotSent | NoAnswer) -> bool:
+    """Whether trying a read again may help."""
+    if isinstance(outcome, NotSent):
+        return outcome.passing
+    return not (isinstance(outcome, NoAnswer) and outcome.whole)
+
+
+def _redirect(request: _Request, answer: Answer) -> str | None:
+    """Where to look instead: on the same scheme, host and port, because the request carries credentials. A body is sent
+    again only where the server asks for that (307, 308: RFC 9110 section 15.4)."""
+    followed = (301, 302, 303, 307, 308) if request.method in ("GET", "HEAD") else (307, 308)
+    location = answer.headers.get("location")
+    if answer.status not in followed or not location:
+        return None
+    try:
+        target, origin = urlsplit(urljoin(request.url, location)), urlsplit(request.url)
+        same = (target.scheme, target.hostname, target.port) == (origin.scheme, origin.hostname, origin.port)
+    except ValueError:
+        return None
+    return target.geturl() if same and "@" not in target.netloc else None
