@@ -1,0 +1,306 @@
+"""What each command takes, in the contract's words. Only the parser of the command that runs is built."""
+
+from __future__ import annotations
+
+from provisioner.cli.catalogue import COMMANDS
+from provisioner.cli.parser import Parser, Switch
+
+TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OUTPUT_FORMATS = ("json", "dotenv", "github", "k8s")
+TOKEN_FORMATS = ("raw", "json", "header")
+SHELLS = ("bash", "zsh", "fish")
+
+
+def build(command: str) -> Parser:
+    """The parser of one command, global options included."""
+    about = COMMANDS[command]
+    parser = Parser(
+        prog=f"provisioner {command}",
+        usage=f"provisioner {command} {_USAGE.get(command, '')}[options]",
+        description=about.help[0].upper() + about.help[1:] + ".",
+        epilog=f"example:\n  {about.example}",
+    )
+    _BUILDERS.get(command, _nothing)(parser)
+    _globals(parser)
+    return parser
+
+
+def build_group(name: str) -> Parser:
+    """The parser of `provisioner` alone, or of the first word of a command of two: only global options."""
+    parser = Parser(prog=f"provisioner {name}".strip())
+    _globals(parser)
+    _switch(parser, "--version", "print the version")
+    return parser
+
+
+def _globals(parser: Parser) -> None:
+    group = parser.add_argument_group("global options")
+    group.add_argument("-C", "--chdir", metavar="DIR", help="work in this directory")
+    group.add_argument("-c", "--config", metavar="FILE", default="provisioner.toml", help="the desired-state file")
+    group.add_argument("--var", metavar="K=V", action="append", default=[], help="set a variable of the file; repeatable")
+    group.add_argument("--var-file", metavar="FILE", action="append", default=[], help="a TOML file of variables; repeatable")
+    group.add_argument("--no-color", action=Switch, help="plain text, as with NO_COLOR set")
+    group.add_argument("--input", action=Switch, default=True, help="never ask; also PROVISIONER_INPUT=0")
+    group.add_argument("--accept-rollback", action=Switch, help="go on from an older copy of the recorded state")
+    group.add_argument("-v", "--verbose", action=Switch, help="show where an error came from, secrets masked")
+    group.add_argument("-h", "--help", action=Switch, help="this help")
+
+
+def _nothing(parser: Parser) -> None:
+    """No options beside the global ones."""
+
+
+def _switch(parser: Parser, name: str, text: str, *, default: bool = False) -> None:
+    parser.add_argument(name, action=Switch, default=default, help=text)
+
+
+def _json(parser: Parser) -> None:
+    _switch(parser, "--json", "for machines")
+
+
+def _locking(parser: Parser) -> None:
+    _switch(parser, "--lock", "take no lock", default=True)
+    parser.add_argument("--lock-timeout", metavar="D", default="0s", help="wait this long for a lock, as in 30s or 5m")
+
+
+def _parallelism(parser: Parser) -> None:
+    parser.add_argument("--parallelism", metavar="N", type=_count, default=10, help="requests at a time; default 10")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        import argparse
+
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1.")
+    return int(text)
+
+
+def _repeated(parser: Parser, name: str, metavar: str, text: str) -> None:
+    parser.add_argument(name, metavar=metavar, action="append", default=[], help=text + "; repeatable")
+
+
+def _planning(parser: Parser) -> None:
+    _switch(parser, "--refresh", "plan from recorded values, ask no provider", default=True)
+    _switch(parser, "--refresh-only", "only record what the providers say now")
+    _switch(parser, "--destroy", "plan to revoke and delete everything")
+    _selection(parser)
+    parser.add_argument("--at", metavar="TIME", help="plan for this time: RFC 3339, or +D from now")
+    _locking(parser)
+    _parallelism(parser)
+    parser.add_argument("--markdown", metavar="FILE", help="write what belongs in a pull request")
+    _json(parser)
+
+
+def _selection(parser: Parser) -> None:
+    _repeated(parser, "--target", "A", "only this address and what it needs")
+    _repeated(parser, "--exclude", "A", "all but this address")
+    _repeated(parser, "--replace", "A", "replace this token or application, due or not")
+    _repeated(parser, "--allow", "NAME", "lift a guard for this run: max_destroy, max_spend, prevent_destroy:ADDRESS")
+
+
+def _plan(parser: Parser) -> None:
+    parser.add_argument("--out", metavar="FILE", help="save the plan for `apply FILE`")
+    _switch(parser, "--detailed-exitcode", "exit 2 where there are changes")
+    parser.add_argument("--generate-config-out", metavar="FILE", help="write TOML for what [[import]] blocks name")
+    _planning(parser)
+
+
+def _apply(parser: Parser) -> None:
+    parser.add_argument("planfile", metavar="PLANFILE", nargs="?", help="a plan that was saved by `plan --out`")
+    _switch(parser, "--auto-approve", "do not ask")
+    _planning(parser)
+
+
+def _destroy(parser: Parser) -> None:
+    _switch(parser, "--auto-approve", "do not ask")
+    _planning(parser)
+
+
+def _drift(parser: Parser) -> None:
+    _switch(parser, "--detailed-exitcode", "exit 2 where something changed")
+    _json(parser)
+    _parallelism(parser)
+
+
+def _show(parser: Parser) -> None:
+    parser.add_argument("planfile", metavar="PLANFILE", nargs="?", help="a saved plan; without it the recorded state")
+    parser.add_argument("--at", metavar="SERIAL|TIME", help="the recorded state as it was")
+    _json(parser)
+
+
+def _init(parser: Parser) -> None:
+    parser.add_argument("types", metavar="TYPE", nargs="*", help="provider types; `provisioner providers` lists them")
+
+
+def _address(parser: Parser, text: str = "as in token.campaigns") -> None:
+    parser.add_argument("address", metavar="ADDRESS", help=text)
+
+
+def _state_show(parser: Parser) -> None:
+    _address(parser)
+    _json(parser)
+
+
+def _state_list(parser: Parser) -> None:
+    parser.add_argument("addresses", metavar="ADDRESS", nargs="*", help="only these")
+
+
+def _from_to(parser: Parser) -> None:
+    parser.add_argument("origin", metavar="FROM")
+    parser.add_argument("to", metavar="TO")
+    _locking(parser)
+
+
+def _state_rm(parser: Parser) -> None:
+    parser.add_argument("addresses", metavar="ADDRESS", nargs="+", help="what to forget")
+    _locking(parser)
+
+
+def _replace_provider(parser: Parser) -> None:
+    _switch(parser, "--auto-approve", "taken for Terraform's sake; nothing is asked")
+    _from_to(parser)
+
+
+def _backup(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="where to")
+
+
+def _import(parser: Parser) -> None:
+    _address(parser, "as in application.campaigns")
+    parser.add_argument("id", metavar="ID", help="the vendor's id of it")
+    parser.add_argument("--generate-config-out", metavar="FILE", help="write TOML for it")
+    _locking(parser)
+    _parallelism(parser)
+    _json(parser)
+
+
+def _authorize(parser: Parser) -> None:
+    parser.add_argument("application", metavar="APPLICATION", help='campaigns, or worker["eu"]')
+    parser.add_argument("--consumer", metavar="C", help="for which consumer, where several are declared")
+    _switch(parser, "--no-browser", "only print the URL")
+    _switch(parser, "--device", "the device flow (RFC 8628): type a code on another machine")
+    parser.add_argument("--timeout", metavar="D", default="10m", help="how long to wait; default 10m")
+    _locking(parser)
+
+
+def _token(parser: Parser) -> None:
+    _address(parser)
+    parser.add_argument("--min-ttl", metavar="D", default="0s", help="it must live at least this long")
+    parser.add_argument("--format", choices=TOKEN_FORMATS, default="raw", help=_one_of(TOKEN_FORMATS))
+    _locking(parser)
+
+
+def _output(parser: Parser) -> None:
+    parser.add_argument("address", metavar="ADDRESS", nargs="?", help="one token; without it all")
+    parser.add_argument("--format", choices=OUTPUT_FORMATS, default="json", help=_one_of(OUTPUT_FORMATS))
+    _switch(parser, "--json", "the same as --format json")
+
+
+def _run(parser: Parser) -> None:
+    _repeated(parser, "--application", "A", "only this application's tokens")
+
+
+def _resolve(parser: Parser) -> None:
+    parser.add_argument("operation", metavar="OPERATION", help="its id, as `show --json` and the message give it")
+    parser.add_argument("--as", dest="verdict", choices=("happened", "did-not-happen"), help="happened or did-not-happen")
+    _locking(parser)
+
+
+def _audit(parser: Parser) -> None:
+    _json(parser)
+    for name in ("sarif", "junit", "html"):
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"write the findings as {name} (`-`: standard output)")
+    parser.add_argument("--expect-head", metavar="HASH", help="the head must be exactly this one")
+    parser.add_argument("--expect-ancestor", metavar="HASH", help="the head must be this one or follow it")
+    parser.add_argument("--find-token", metavar="-", help="read a leaked token from standard input and say whose it was")
+
+
+def _force_unlock(parser: Parser) -> None:
+    parser.add_argument("lock_id", metavar="LOCK_ID", help="as `state lock --json` shows it")
+    _switch(parser, "--force", "taken for Terraform's sake; the id is the confirmation")
+
+
+def _schema(parser: Parser) -> None:
+    _switch(parser, "--state", "of the recorded state instead")
+
+
+def _serve(parser: Parser) -> None:
+    parser.add_argument("--port", metavar="N", type=_port, default=0, help="default: one that is free")
+    parser.add_argument("--data", metavar="DIR", help="keep the vendors' data there; default: forgotten at the end")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        import argparse
+
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535.")
+    return int(text)
+
+
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=_one_of(SHELLS))
+
+
+def _one_of(choices: tuple[str, ...]) -> str:
+    return ", ".join(choices[:-1]) + f" or {choices[-1]}"
+
+
+_BUILDERS: dict[str, Callable[[Parser], None]] = {
+    "init": _init,
+    "validate": _json,
+    "plan": _plan,
+    "apply": _apply,
+    "destroy": _destroy,
+    "refresh": _planning,
+    "drift": _drift,
+    "show": _show,
+    "state list": _state_list,
+    "state show": _state_show,
+    "state pull": _nothing,
+    "state lock": _json,
+    "state mv": _from_to,
+    "state rm": _state_rm,
+    "state replace-provider": _replace_provider,
+    "state migrate": _from_to,
+    "state rekey": _locking,
+    "state verify": _json,
+    "state backup": _backup,
+    "history": _json,
+    "import": _import,
+    "authorize": _authorize,
+    "token": _token,
+    "output": _output,
+    "run": _run,
+    "resolve": _resolve,
+    "audit": _audit,
+    "force-unlock": _force_unlock,
+    "schema": _schema,
+    "sandbox serve": _serve,
+    "providers": _json,
+    "version": _json,
+    "completion": _completion,
+}
+
+_USAGE: dict[str, str] = {
+    "init": "[TYPE...] ",
+    "apply": "[PLANFILE] ",
+    "show": "[PLANFILE] ",
+    "state list": "[ADDRESS...] ",
+    "state show": "ADDRESS ",
+    "state mv": "FROM TO ",
+    "state rm": "ADDRESS... ",
+    "state replace-provider": "FROM TO ",
+    "state migrate": "FROM TO ",
+    "state backup": "FILE ",
+    "import": "ADDRESS ID ",
+    "authorize": "APPLICATION ",
+    "token": "ADDRESS ",
+    "output": "[ADDRESS] ",
+    "run": "[--application A]... -- COMMAND ",
+    "resolve": "OPERATION --as happened|did-not-happen ",
+    "force-unlock": "LOCK_ID ",
+    "completion": "SHELL ",
+}

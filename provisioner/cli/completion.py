@@ -1,0 +1,167 @@
+"""Completion scripts, generated from the parsers. `make completions` writes them to `completions/`, and they are shipped as
+text: printing one builds no parser. A test holds the two together."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from provisioner.cli.arguments import SHELLS, build
+from provisioner.cli.catalogue import COMMANDS, GROUPS
+from provisioner.cli.parser import Switch
+
+FOLDER = os.path.join(os.path.dirname(__file__), "completions")  # noqa: PTH118, PTH120  # pathlib costs more than the whole answer
+
+
+def shipped(shell: str) -> str:
+    with open(f"{FOLDER}/provisioner.{shell}", encoding="utf-8") as text:  # noqa: PTH123  # as above
+        return text.read()
+
+
+def generate(shell: str) -> str:
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell]()
+
+
+def _options(command: str) -> list[argparse.Action]:
+    return [action for action in build(command)._actions if action.option_strings]
+
+
+def _names(command: str) -> str:
+    return " ".join(
+        name + ("=false" if isinstance(a, Switch) and a.default is True else "")
+        for a in _options(command)
+        for name in a.option_strings
+        if name.startswith("--")
+    )
+
+
+def _firsts() -> dict[str, str]:
+    """The words that may come first, and what they are for."""
+    return {name: about.help for name, about in COMMANDS.items() if " " not in name} | GROUPS
+
+
+def _seconds(group: str) -> dict[str, str]:
+    return {name.split()[1]: about.help for name, about in COMMANDS.items() if name.startswith(group + " ")}
+
+
+def _choices() -> dict[str, str]:
+    """Words that an option or a position takes, where they are few: by `command option`."""
+    found = {f"{command} {a.option_strings[0]}": " ".join(map(str, a.choices))
+             for command in COMMANDS for a in _options(command) if a.choices}  # fmt: skip
+    return found | {"completion ": " ".join(SHELLS)}
+
+
+def _bash() -> str:
+    cases = "\n".join(f'    "{command}") words="{_names(command)}" ;;' for command in COMMANDS)
+    groups = "\n".join(f'    {group}) words="{" ".join(_seconds(group))}" ;;' for group in GROUPS)
+    choices = "\n".join(f'    "{key}") words="{words}" ;;' for key, words in _choices().items())
+    return f"""# bash completion for provisioner; generated, see provisioner/cli/completion.py
+_provisioner() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="" words="" word
+  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+    case "$word" in
+    -*) ;;
+    {"|".join(GROUPS)}) [ -z "$command" ] && command="$word" ;;
+    *) case "$command" in
+       {"|".join(GROUPS)}) command="$command $word" ;;
+       "") command="$word" ;;
+       esac ;;
+    esac
+  done
+  case "$command $previous" in
+{choices}
+  esac
+  if [ -z "$words" ]; then
+    case "$command" in
+    "") words="{" ".join(_firsts())} --chdir --config --var --var-file --no-color --help" ;;
+{groups}
+{cases}
+    esac
+    [ "$command" = completion ] && words="{" ".join(SHELLS)} $words"
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  if [ ${{#COMPREPLY[@]}} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
+}}
+complete -F _provisioner provisioner
+"""
+
+
+def _zsh() -> str:
+    firsts = "\n".join(f"    '{name}:{_zsh_text(text)}'" for name, text in _firsts().items())
+    groups = "\n".join(
+        f"  {group}) local -a inner=(\n"
+        + "\n".join(f"    '{name}:{_zsh_text(text)}'" for name, text in _seconds(group).items())
+        + "\n    ); (( CURRENT == 3 )) && _describe command inner && return ;;"
+        for group in GROUPS
+    )
+    cases = "\n".join(f"  '{command}') _arguments {_zsh_options(command)} '*:file:_files' ;;" for command in COMMANDS)
+    return f"""#compdef provisioner
+# zsh completion for provisioner; generated, see provisioner/cli/completion.py
+_provisioner() {{
+  local -a commands=(
+{firsts}
+  )
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    return
+  fi
+  local command="$words[2]"
+  case "$command" in
+{groups}
+  esac
+  case "$command" in
+  {"|".join(GROUPS)}) command="$command $words[3]" ;;
+  esac
+  case "$command" in
+{cases}
+  esac
+}}
+compdef _provisioner provisioner
+"""
+
+
+def _zsh_text(text: str) -> str:
+    return text.replace("'", "'\\''").replace("[", "(").replace("]", ")").replace(":", "\\:")
+
+
+def _zsh_options(command: str) -> str:
+    found = []
+    for action in _options(command):
+        long = next(name for name in action.option_strings if name.startswith("--"))
+        value = ""
+        if not isinstance(action, Switch):
+            long += "="
+            value = f":value:({' '.join(map(str, action.choices))})" if action.choices else ":value:_files"
+        found.append(f"'*{long}[{_zsh_text(action.help or '')}]{value}'")
+    return " ".join(found)
+
+
+def _fish() -> str:
+    lines = [
+        "# fish completion for provisioner; generated, see provisioner/cli/completion.py",
+        "complete -c provisioner -f",
+    ]
+    firsts = " ".join(_firsts())
+    for name, text in _firsts().items():
+        lines.append(f"complete -c provisioner -n 'not __fish_seen_subcommand_from {firsts}' -a {name} -d '{_fish_text(text)}'")
+    for group in GROUPS:
+        inner = " ".join(_seconds(group))
+        for name, text in _seconds(group).items():
+            seen = f"__fish_seen_subcommand_from {group}; and not __fish_seen_subcommand_from {inner}"
+            lines.append(f"complete -c provisioner -n '{seen}' -a {name} -d '{_fish_text(text)}'")
+    for command in COMMANDS:
+        seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.split())
+        for action in _options(command):
+            lines.append(_fish_option(seen, action))
+    lines.append(f"complete -c provisioner -n '__fish_seen_subcommand_from completion' -a '{' '.join(SHELLS)}'")
+    return "\n".join(lines) + "\n"
+
+
+def _fish_option(seen: str, action: argparse.Action) -> str:
+    long = next(name[2:] for name in action.option_strings if name.startswith("--"))
+    takes = "" if isinstance(action, Switch) else f" -x -a '{' '.join(map(str, action.choices))}'" if action.choices else " -r -F"
+    return f"complete -c provisioner -n '{seen}' -l {long}{takes} -d '{_fish_text(action.help or '')}'"
+
+
+def _fish_text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

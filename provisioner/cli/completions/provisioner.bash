@@ -1,0 +1,64 @@
+# bash completion for provisioner; generated, see provisioner/cli/completion.py
+_provisioner() {
+  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" command="" words="" word
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in
+    -*) ;;
+    state|sandbox) [ -z "$command" ] && command="$word" ;;
+    *) case "$command" in
+       state|sandbox) command="$command $word" ;;
+       "") command="$word" ;;
+       esac ;;
+    esac
+  done
+  case "$command $previous" in
+    "token --format") words="raw json header" ;;
+    "output --format") words="json dotenv github k8s" ;;
+    "resolve --as") words="happened did-not-happen" ;;
+    "completion ") words="bash zsh fish" ;;
+  esac
+  if [ -z "$words" ]; then
+    case "$command" in
+    "") words="init validate plan apply destroy refresh drift show history import authorize token output run resolve audit force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
+    state) words="list show pull lock mv rm replace-provider migrate rekey verify backup" ;;
+    sandbox) words="serve" ;;
+    "init") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "validate") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "plan") words="--out --detailed-exitcode --generate-config-out --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "apply") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "destroy") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "refresh") words="--refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "drift") words="--detailed-exitcode --json --parallelism --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "show") words="--at --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state list") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state show") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state pull") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state lock") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state mv") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state rm") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state replace-provider") words="--auto-approve --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state migrate") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state rekey") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state verify") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state backup") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "history") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "import") words="--generate-config-out --lock=false --lock-timeout --parallelism --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "authorize") words="--consumer --no-browser --device --timeout --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "token") words="--min-ttl --format --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "output") words="--format --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "run") words="--application --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "resolve") words="--as --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "audit") words="--json --sarif --junit --html --expect-head --expect-ancestor --find-token --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "force-unlock") words="--force --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "schema") words="--state --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "sandbox serve") words="--port --data --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "providers") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "version") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "completion") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    esac
+    [ "$command" = completion ] && words="bash zsh fish $words"
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  if [ ${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
+}
+complete -F _provisioner provisioner

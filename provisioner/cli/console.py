@@ -1,0 +1,109 @@
+"""Where text leaves the program: results to standard output, diagnostics to standard error.
+
+A reader that went away (`| head`, a closed terminal) never stops work that is under way: from then on nothing is written.
+A full disk behind a redirection is told apart from that: it makes the exit code 1, because a result was lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from provisioner.cli.masking import Masker
+
+TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+RESET, BOLD, RED, GREEN, YELLOW, CYAN = "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
+
+
+class Console:
+    """Both streams of one run. `masker` sees every line of diagnostics; results are built from `Secret`s and need none."""
+
+    def __init__(self, environment: Mapping[str, str], stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.environment = environment
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+        self.masker = Masker()
+        self.plain = bool(environment.get("NO_COLOR"))
+        self.lost_output: str | None = None
+        self._gone: set[int] = set()
+
+    def out(self, text: str) -> None:
+        """A result, to the letter."""
+        self._write(self.stdout, text)
+
+    def line(self, text: str = "") -> None:
+        self._write(self.stdout, text + "\n")
+
+    def err(self, text: str) -> None:
+        """A diagnostic line. What a provider's secret looks like never passes."""
+        self._write(self.stderr, self.masker.mask(text) + "\n")
+
+    def hide(self, secret: str) -> None:
+        """GitHub's runner masks from here on what it is told; its own stream, because `$(...)` takes standard output."""
+        self.masker.add(secret)
+        if self.environment.get("GITHUB_ACTIONS"):
+            for part in secret.splitlines():
+                if part.strip():
+                    self._write(self.stderr, f"::add-mask::{part}\n")
+
+    def colour(self, stream: TextIO | None = None) -> bool:
+        """Whether escapes are welcome: a terminal, no NO_COLOR, no --no-color, no TERM=dumb."""
+        if self.plain or self.environment.get("TERM") == "dumb":
+            return False
+        return self.interactive(stream or self.stdout)
+
+    @staticmethod
+    def interactive(stream: TextIO) -> bool:
+        try:
+            return stream.isatty()
+        except ValueError:  # closed
+            return False
+
+    def ask(self, prompt: str) -> str:
+        """One line from standard input; an empty string at its end."""
+        self.out(prompt)
+        self.flush()
+        return sys.stdin.readline().strip()
+
+    def flush(self) -> None:
+        for stream in (self.stdout, self.stderr):
+            self._guarded(stream, "")
+
+    def finish(self, code: int) -> int:
+        """The exit code once everything is written, or is known not to be."""
+        self.flush()
+        if self.lost_output is not None and code == 0:
+            self.err(f"Error: the output could not be written: {self.lost_output}")
+            return 1
+        return code
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        self._guarded(stream, text)
+
+    def _guarded(self, stream: TextIO, text: str) -> None:
+        if id(stream) in self._gone:
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except (OSError, ValueError) as fault:
+            self._gone.add(id(stream))
+            number = getattr(fault, "errno", None)
+            if number not in (errno.EPIPE, errno.EIO, errno.EBADF, None) and stream is self.stdout:
+                self.lost_output = os.strerror(number or 0)
+            _to_nowhere(stream)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """What is still buffered would raise again when the interpreter closes the stream, and turn the exit code into 120."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        return
