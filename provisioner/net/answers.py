@@ -34,9 +34,8 @@ class Answer:
             return json.loads(self.body, parse_float=Decimal)
         except (ValueError, RecursionError):
             pass  # raised below, outside: the decoder's error carries the whole body
-        raise NotJson(
-            f"the body is not JSON (content-type {self.quote(self.headers.get('content-type', 'not given'))})"
-        )
+        kind = self.quote(self.headers.get("content-type", "not given"))
+        raise NotJson(f"the body is not JSON (content-type {kind})")
 
     def object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises NotJson."""
@@ -45,7 +44,7 @@ class Answer:
             raise NotJson("the body is JSON, and not an object")
         return found
 
-    def quote(self, words: object) -> str:
+    def quote(self, words: Any) -> str:
         """The vendor's words as they may stand in a message: one line, bounded, and without what we sent. "" for what
         is no text."""
         if not isinstance(words, str):

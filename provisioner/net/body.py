@@ -40,9 +40,9 @@ def encode_json(value: Any) -> bytes:
 
 
 def basic(user: str, password: Secret) -> Secret:
-    """The value of an `Authorization: Basic` header (RFC 7617): UTF-8, one line however long. OAuth clients whose server
-    follows RFC 6749 section 2.3.1 percent-encode both halves before they come here. Raises Unsendable on a colon in the
-    user, which the server would read as the end of it."""
+    """The value of an `Authorization: Basic` header (RFC 7617): UTF-8, one line however long. OAuth clients whose
+    server follows RFC 6749 section 2.3.1 percent-encode both halves before they come here. Raises Unsendable on a colon
+    in the user, which the server would read as the end of it."""
     if ":" in user:
         raise Unsendable("a user name with a colon cannot be sent by Basic authentication (RFC 7617 section 2)")
     pair = f"{user}:{password.reveal()}".encode()

@@ -17,7 +17,7 @@ _MINUTE = 60.0
 _BETWEEN_CUTS = 1.0  # ten 429s of one burst are one piece of news
 
 
-class Closed(Exception):  # noqa: N818  # named for what happened, as the errors of this project are
+class Closed(Exception):
     """The session was closed while a request waited for its turn. Nothing was sent."""
 
 

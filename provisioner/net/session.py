@@ -82,10 +82,10 @@ class Session:
         form: body.Form | None = None,
         json: Any = None,
     ) -> Answer:
-        """A request that changes nothing. Repeated, with jittered back-off, until a complete answer below 500 that is no
-        429 comes. Redirects are followed on the same scheme, host and port only; another is returned as it came.
+        """A request that changes nothing. Repeated, with jittered back-off, until a complete answer below 500 and
+        other than 429 comes. Redirects are followed on the same scheme, host and port only; others are returned.
 
-        Raises Unreachable, BadAnswer (an answer beyond 1 MiB), CredentialsRefused (a value that no header can carry)."""
+        Raises Unreachable, BadAnswer (an answer beyond 1 MiB), CredentialsRefused (a value that no header carries)."""
         request = self._request(method, url, headers, basic, bearer, form, json)
         for _ in range(_REDIRECTS):
             answer = self._read(request)
@@ -108,9 +108,10 @@ class Session:
         repeatable: bool = False,
         fresh: bool = True,
     ) -> Answer:
-        """A request that changes something, sent at most once. `repeatable` says that sending it again is harmless: then
-        it is, before any error is raised. `fresh` False lets it use a connection that served before: fewer handshakes,
-        at the price that a server that just closed it leaves the change in doubt; never for what spends or rotates.
+        """A request that changes something, sent at most once. `repeatable` says that sending it again is harmless:
+        then it is, before any error is raised. `fresh` False lets it use a connection that served before: fewer
+        handshakes, at the price that a server that just closed it leaves the change in doubt. Never for what spends or
+        rotates.
 
         Raises Unreachable (nothing was sent), RateLimited (429), InDoubt (no answer, half of one, 1xx, 3xx, 5xx),
         CredentialsRefused (a value that no header can carry; nothing was sent)."""
@@ -259,10 +260,11 @@ class Session:
 
     def _pause(self, outcome: Answer | NotSent | NoAnswer, attempt: int) -> float:
         """Seconds until the next attempt: jittered, so that ten threads do not come back as one."""
-        back_off = _BACK_OFF * 2 ** min(attempt - 1, 5) * random.uniform(0.5, 1)  # noqa: S311  # jitter, no secret
-        if isinstance(outcome, Answer) and outcome.status in (429, 503):
-            asked = self._asked(outcome.headers) if outcome.status == 429 else limits.retry_after(outcome.headers)
-            return max(back_off, asked or 0.0) if outcome.status == 503 else (asked or 0.0) + back_off / 10
+        back_off: float = _BACK_OFF * 2 ** min(attempt - 1, 5) * random.uniform(0.5, 1)  # noqa: S311  # jitter, no secret
+        if isinstance(outcome, Answer) and outcome.status == 429:
+            return self._asked(outcome.headers) + back_off / 10
+        if isinstance(outcome, Answer) and outcome.status == 503:
+            return max(back_off, limits.retry_after(outcome.headers) or 0.0)
         return back_off
 
     def _sleep(self, request: _Request, seconds: float) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,7 @@ _KEEP_ALIVE = 1.0  # seconds: below every usual server's own, so that no request
 _CONNECT_TIMEOUT = 10.0
 _SANDBOX_HOST = "sandbox.invalid"
 
+_TALKATIVE = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _NEVER_LEFT = (
     httpx.ConnectError,  # refused, name not found, TLS: httpcore maps the whole handshake to it
     httpx.ConnectTimeout,
@@ -34,7 +36,7 @@ _NEVER_LEFT = (
 )
 
 
-class NotSent(Exception):  # noqa: N818  # named for what happened, as the errors of this project are
+class NotSent(Exception):
     """Nothing of the request left this machine towards the server. `passing`: trying again may help."""
 
     def __init__(self, reason: str, *, passing: bool = True) -> None:
@@ -42,7 +44,7 @@ class NotSent(Exception):  # noqa: N818  # named for what happened, as the error
         self.passing = passing
 
 
-class NoAnswer(Exception):  # noqa: N818  # named for what happened
+class NoAnswer(Exception):
     """The request may have arrived, and no complete answer came back. `whole` True: one came, and is too large."""
 
     def __init__(self, reason: str, *, whole: bool = False) -> None:
@@ -208,9 +210,8 @@ class Wire:
     def _sandbox_transport(self) -> httpx.BaseTransport:
         with self._lock:
             if self._sandbox is None:
-                from provisioner.sandbox.app import open_sandbox
-
-                self._sandbox = open_sandbox(self._sandbox_path)
+                # by name: nothing of the sandbox is needed, or loaded, to talk to a real vendor
+                self._sandbox = import_module("provisioner.sandbox.app").open_sandbox(self._sandbox_path)
             return _SandboxTransport(self._sandbox)
 
 
@@ -254,9 +255,5 @@ def _not_sent(error: Exception) -> NotSent:
 
 def _silence() -> None:
     """httpx logs whole URLs, httpcore logs headers; both hold secrets, and no log level makes that right."""
-    for name in (
-        "httpx",
-        "httpcore",
-        *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
-    ):
+    for name in _TALKATIVE:
         logging.getLogger(name).disabled = True
