@@ -44,6 +44,6 @@ def gap(life: timedelta | None, run_interval: timedelta) -> str | None:
     if life is None or life <= timedelta() or run_interval <= life / 2:
         return None
     return (
-        f"a token that lives {format_duration(life)} can lapse between runs that are {format_duration(run_interval)} apart; "
+        f"a token that lives {format_duration(life)} can lapse between runs {format_duration(run_interval)} apart; "
         f"run every {format_duration(life / 2)} or more often, and set stack.run_interval to that"
     )

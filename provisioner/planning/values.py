@@ -1,4 +1,4 @@
-"""The public values of resources: what plans, states and views show (contract section 5). A secret is always None here."""
+"""The public values of resources: what plans, states and views show (contract section 5). A secret is always None."""
 
 from __future__ import annotations
 

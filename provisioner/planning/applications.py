@@ -1,0 +1,359 @@
+"""Steps for applications: adopted, found, registered, forgotten, deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.address import Address
+from provisioner.model.desired import Application
+from provisioner.model.observed import ObservedApplication
+from provisioner.model.plan import (
+    ADOPT_APPLICATION,
+    CREATE,
+    DELETE,
+    DELETE_APPLICATION,
+    FORGET,
+    FORGET_RECORD,
+    HANDOFF,
+    MOVE,
+    NOOP,
+    NOTHING,
+    RECORD,
+    REGISTER_APPLICATION,
+    REPLACE,
+    ROTATE_APPLICATION,
+    UPDATE,
+    UPDATE_APPLICATION,
+    Handoff,
+    Reason,
+    Step,
+)
+from provisioner.model.recorded import ADOPTED, CREATED, ApplicationRecord
+from provisioner.model.recorded import HANDOFF as BY_HANDOFF
+from provisioner.planning.situation import Situation
+from provisioner.planning.values import SENSITIVE, of_record, of_wanted_application
+from provisioner.providers.base import Applications
+
+_SECRET = SENSITIVE["application"]
+
+
+def declared(application: Application) -> dict[str, Any]:
+    """What a registration asks for, as plain data: kept in the record, so that a later change of the file is seen."""
+    return {
+        "name": application.name,
+        "scopes": list(application.scopes),
+        "grant": application.grant,
+        "redirect_uri": application.redirect_uri,
+        "token_endpoint_auth_method": application.token_endpoint_auth_method,
+    }
+
+
+def plan_application(situation: Situation, application: Application) -> Step | None:
+    """The step of one declared application; None at a vendor that has no applications."""
+    vendor = situation.vendor_of(application)
+    if vendor.applications is Applications.NONE:
+        return None
+    record = situation.application_record(application.address)
+    if record is not None and record.provider != application.provider:
+        record = None
+    seen = situation.observed.of(application.provider).applications.get(str(application.address))
+    if vendor.applications is Applications.REGISTERED and application.client_id is None:
+        return _registered(situation, application, record, seen)
+    if seen is not None and not seen.exists:
+        return _absent(situation, application, record, seen)
+    if record is None and seen is None and vendor.applications is Applications.FOUND:
+        # Nobody looked (--refresh=false): whether it exists is not known, so neither a handoff nor an id can be named.
+        return _step(
+            situation,
+            application,
+            NOOP,
+            NOTHING,
+            Reason("not-looked", "not recorded, and the provider was not asked"),
+            after=None,
+        )
+    return _existing(situation, application, record, seen)
+
+
+def _registered(
+    situation: Situation, application: Application, record: ApplicationRecord | None, seen: ObservedApplication | None
+) -> Step:
+    unknown = ("client_id", "client_secret", "secret_fingerprint")
+    wanted = of_wanted_application(application, CREATED, {})
+    if record is None or (seen is not None and not seen.exists):
+        gone = record is not None
+        reason = (
+            Reason("gone", "the server no longer knows its client")
+            if gone
+            else Reason("missing", "declared, and not recorded")
+        )
+        return _step(
+            situation,
+            application,
+            CREATE,
+            REGISTER_APPLICATION,
+            reason,
+            record=record,
+            after=wanted,
+            after_unknown=unknown,
+        )
+    if application.address in situation.replaces:
+        reason = Reason("requested", "named by --replace: registered anew, its tokens issued anew, the old one deleted")
+        return _step(
+            situation,
+            application,
+            REPLACE,
+            ROTATE_APPLICATION,
+            reason,
+            record=record,
+            after=wanted,
+            after_unknown=unknown,
+            action_reason="replace_by_request",
+        )
+    known = {
+        "client_id": record.client_id,
+        "secret_fingerprint": record.secret_fingerprint,
+        "scopes": list(record.scopes),
+    }
+    asked = record.registration.get("declared")
+    if asked is not None and asked != declared(application):
+        changed = sorted(key for key, value in declared(application).items() if asked.get(key) != value)
+        reason = Reason("declaration-changed", f"declared otherwise: {', '.join(changed)}")
+        after = wanted | {"client_id": record.client_id}
+        return _step(
+            situation,
+            application,
+            UPDATE,
+            UPDATE_APPLICATION,
+            reason,
+            record=record,
+            after=after,
+            after_unknown=("client_secret", "secret_fingerprint"),
+        )
+    return _settled(situation, application, record, of_wanted_application(application, record.managed, known), NOTHING)
+
+
+def _absent(
+    situation: Situation, application: Application, record: ApplicationRecord | None, seen: ObservedApplication
+) -> Step:
+    vendor = situation.vendor_of(application)
+    handoff = vendor.application_handoff(application, None)
+    sentence = seen.problem or f"{vendor.title} has no application called {application.name!r}"
+    return _step(
+        situation,
+        application,
+        CREATE,
+        HANDOFF,
+        Reason("application-gone" if record else "application-missing", sentence),
+        record=record,
+        after=of_wanted_application(application, BY_HANDOFF, {}),
+        after_unknown=("client_id", "client_secret", "secret_fingerprint"),
+        handoff=handoff,
+    )
+
+
+def _existing(
+    situation: Situation, application: Application, record: ApplicationRecord | None, seen: ObservedApplication | None
+) -> Step:
+    """It exists: found by name, or given by its id. Adopted on the first apply, compared ever after."""
+    vendor = situation.vendor_of(application)
+    known = _known(application, record, seen)
+    waited = str(application.address) in situation.state.handoffs
+    managed = record.managed if record else (BY_HANDOFF if waited else ADOPTED)
+    current = of_wanted_application(application, managed, known)
+    handoff = vendor.application_handoff(application, seen) if seen is not None else None
+    importing = None
+    operation = ADOPT_APPLICATION if record is None or _differs(record, seen) else NOTHING
+    if record is None:
+        importing = situation.imports.get(application.address) or known.get("client_id") or application.name
+    if handoff is not None:
+        lacking = _differences(application, seen)
+        reason = Reason("application-differs", f"at {vendor.title} it differs from what is declared: {lacking}")
+        # `after` is what is declared; `before` what the vendor has, recorded or only seen.
+        before = current | {"scopes": list(seen.scopes) if seen and seen.scopes is not None else current["scopes"]}
+        if seen is not None:
+            before |= {"token_lifetime": seen.token_lifetime, "name": seen.name or application.name}
+        after = current | {"scopes": list(application.scopes), "token_lifetime": application.token_lifetime}
+        return _step(
+            situation,
+            application,
+            UPDATE,
+            operation if operation == ADOPT_APPLICATION else HANDOFF,
+            reason,
+            record=record,
+            before=before,
+            after=after | {"name": application.name},
+            handoff=handoff,
+            importing=importing,
+        )
+    if record is None:
+        reason = Reason("adopted", f"exists at {vendor.title}, and is taken over")
+        return _step(
+            situation,
+            application,
+            NOOP,
+            operation,
+            reason,
+            before=current,
+            after=current,
+            importing=importing or application.name,
+        )
+    client_id = known.get("client_id")
+    if client_id is not None and record.client_id is not None and client_id != record.client_id:
+        reason = Reason("client-changed", f"client {client_id} is declared in the place of {record.client_id}")
+        after = current | {"client_id": client_id}
+        return _step(situation, application, UPDATE, ADOPT_APPLICATION, reason, record=record, after=after)
+    return _settled(situation, application, record, current, operation)
+
+
+def _settled(
+    situation: Situation, application: Application, record: ApplicationRecord, current: dict[str, Any], operation: str
+) -> Step:
+    """As declared. Only a changed guard remains to be told."""
+    if record.prevent_destroy != application.prevent_destroy:
+        reason = Reason("guard-changed", "prevent_destroy is declared otherwise than recorded")
+        after = of_record(record, situation.now) | {"prevent_destroy": application.prevent_destroy}
+        return _step(
+            situation,
+            application,
+            UPDATE,
+            operation if operation != NOTHING else RECORD,
+            reason,
+            record=record,
+            after=after,
+        )
+    moved = record.id in situation.previous
+    return _step(
+        situation,
+        application,
+        NOOP,
+        MOVE if moved and operation == NOTHING else operation,
+        Reason("moved", f"was {situation.previous[record.id]}") if moved else Reason("current", "as declared"),
+        record=record,
+        after=of_record(record, situation.now),
+    )
+
+
+def _known(
+    application: Application, record: ApplicationRecord | None, seen: ObservedApplication | None
+) -> dict[str, Any]:
+    """What is known of it beyond the declaration: the vendor's word first, then the record's, then a literal id."""
+    found: dict[str, Any] = {}
+    if isinstance(application.client_id, str):
+        found["client_id"] = application.client_id
+    if record is not None:
+        found |= {"secret_fingerprint": record.secret_fingerprint, "scopes": list(record.scopes)}
+        found.setdefault("client_id", record.client_id)
+    if seen is not None:
+        found |= {
+            key: value
+            for key, value in (
+                ("client_id", seen.client_id),
+                ("secret_fingerprint", seen.secret_fingerprint),
+                ("scopes", list(seen.scopes) if seen.scopes is not None else None),
+                ("token_lifetime", seen.token_lifetime),
+            )
+            if value is not None
+        }
+    return found
+
+
+def _differs(record: ApplicationRecord, seen: ObservedApplication | None) -> bool:
+    """Whether what the vendor shows is not what is recorded: then it is recorded anew."""
+    if seen is None:
+        return False
+    return any(
+        shown is not None and shown != recorded
+        for shown, recorded in (
+            (seen.client_id, record.client_id),
+            (seen.scopes, record.scopes),
+            (seen.token_lifetime, record.token_lifetime),
+            (seen.secret_fingerprint, record.secret_fingerprint),
+        )
+    )
+
+
+def _differences(application: Application, seen: ObservedApplication | None) -> str:
+    if seen is None:
+        return "not looked at"
+    found = []
+    if seen.scopes is not None and set(seen.scopes) != set(application.scopes):
+        found.append(f"scopes {' '.join(seen.scopes) or '(none)'} instead of {' '.join(application.scopes)}")
+    if application.token_lifetime and seen.token_lifetime != application.token_lifetime:
+        found.append(f"token_lifetime {seen.token_lifetime} instead of {application.token_lifetime}")
+    if seen.name is not None and seen.name != application.name:
+        found.append(f"name {seen.name!r} instead of {application.name!r}")
+    return seen.problem or "; ".join(found) or "see the instructions"
+
+
+def drop_application(
+    situation: Situation, address: Address, record: ApplicationRecord, depends_on: tuple[str, ...]
+) -> Step:
+    """The step of a recorded application that is to go. `depends_on`: its tokens' steps, which must end first."""
+    vendor = situation.vendors(record.provider_type)
+    forget = record.id in situation.forgotten
+    handoff: Handoff | None = None
+    if forget:
+        action, operation, reason = FORGET, FORGET_RECORD, Reason("removed", "a removed block says to forget it")
+    elif record.managed == CREATED:
+        action, operation, reason = (
+            DELETE,
+            DELETE_APPLICATION,
+            Reason("not-declared", "recorded, and not declared any more"),
+        )
+    else:
+        action, operation = FORGET, FORGET_RECORD
+        reason = Reason("not-declared", "not declared any more; it is left at the vendor, where people made it")
+        handoff = vendor.delete_handoff(record) if record.managed == BY_HANDOFF else None
+    return Step(
+        id=str(address),
+        address=address,
+        action=action,
+        operation=operation,
+        reason=reason,
+        provider=record.provider,
+        provider_type=record.provider_type,
+        object_id=record.id,
+        action_reason="delete_because_no_resource_config" if action == DELETE else None,
+        before=of_record(record, situation.now),
+        before_sensitive=_SECRET,
+        handoff=handoff,
+        depends_on=depends_on,
+    )
+
+
+def _step(
+    situation: Situation,
+    application: Application,
+    action: tuple[str, ...],
+    operation: str,
+    reason: Reason,
+    *,
+    record: ApplicationRecord | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None,
+    after_unknown: tuple[str, ...] = (),
+    action_reason: str | None = None,
+    handoff: Handoff | None = None,
+    importing: str | None = None,
+) -> Step:
+    if before is None and record is not None:
+        before = of_record(record, situation.now)
+    return Step(
+        id=str(application.address),
+        address=application.address,
+        action=action,
+        operation=operation,
+        reason=reason,
+        provider=application.provider,
+        provider_type=situation.provider_type(application.provider),
+        object_id=record.id if record else None,
+        action_reason=action_reason,
+        before=before,
+        after=after,
+        after_unknown=after_unknown,
+        before_sensitive=_SECRET if before is not None else (),
+        after_sensitive=_SECRET if after is not None else (),
+        importing=importing,
+        previous_address=situation.previous.get(record.id) if record else None,
+        handoff=handoff,
+    )

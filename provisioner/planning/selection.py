@@ -1,0 +1,70 @@
+"""`--target`, `--exclude`, `--replace`: which steps a plan keeps. An address that names nothing is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from provisioner.address import Address, parse_address
+from provisioner.errors import Diagnostic, Invalid
+from provisioner.model.plan import PlanOptions, Step
+
+
+def addresses(texts: Iterable[str], known: Iterable[Address], flag: str) -> tuple[Address, ...]:
+    """Parses what a flag named. Raises Invalid with every name that matches nothing, and a suggestion for each."""
+    known = tuple(known)
+    found, problems = [], []
+    for text in texts:
+        try:
+            address = parse_address(text)
+        except ValueError as error:
+            problems.append(Diagnostic(name="usage", summary=f"{flag}: {error}"))
+            continue
+        if not any(_covers(address, candidate) for candidate in known):
+            problems.append(_unknown(flag, text, known))
+        found.append(address)
+    if problems:
+        raise Invalid.of(problems)
+    return tuple(found)
+
+
+def _unknown(flag: str, text: str, known: tuple[Address, ...]) -> Diagnostic:
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, [str(address) for address in known], 1, 0.6)
+    hint = f"Did you mean {near[0]}?" if near else "`provisioner state list` and the file show what there is."
+    return Diagnostic(
+        name="unknown-address", summary=f"{flag}={text} names nothing in the file or the state", detail=hint
+    )
+
+
+def _covers(wanted: Address, candidate: Address) -> bool:
+    """An address without all keys stands for every instance below it, as in Terraform."""
+    return (
+        wanted.type == candidate.type
+        and wanted.name == candidate.name
+        and candidate.keys[: len(wanted.keys)] == wanted.keys
+    )
+
+
+def select(steps: tuple[Step, ...], options: PlanOptions, known: Iterable[Address]) -> tuple[Step, ...]:
+    """The steps that `--target` and `--exclude` leave. A target brings what it depends on: a token its application.
+
+    An excluded step takes those that depend on it with it, because they could not run.
+    """
+    if not (options.targets or options.excludes):
+        return steps
+    known = tuple(known)
+    targets = addresses(options.targets, known, "--target")
+    excludes = addresses(options.excludes, known, "--exclude")
+    by_id = {step.id: step for step in steps}
+    kept = {s.id for s in steps if not targets or any(_covers(t, s.address) for t in targets)}
+    pending = list(kept)
+    while pending:
+        for needed in by_id[pending.pop()].depends_on:
+            if needed in by_id and needed not in kept:
+                kept.add(needed)
+                pending.append(needed)
+    dropped = {s.id for s in steps if any(_covers(e, s.address) for e in excludes)}
+    while more := {s.id for s in steps if s.id not in dropped and dropped.intersection(s.depends_on)}:
+        dropped |= more
+    return tuple(step for step in steps if step.id in kept and step.id not in dropped)
