@@ -1,0 +1,222 @@
+"""What the planner decides about tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from planning_world import NOW, application, application_record, desired, observed, outline, plan, state, step, token
+
+from provisioner.model.desired import TokenPolicy
+from provisioner.model.observed import ObservedApplication, ObservedToken, ProviderObservation
+from provisioner.model.recorded import Operation, Sealed
+
+REFRESH = Sealed("k", 1, "BBBB")
+
+
+def seen_tokens(**tokens: str) -> ProviderObservation:
+    found = {f"id-token.{name}": ObservedToken(liveness=liveness) for name, liveness in tokens.items()}
+    return ProviderObservation(tokens=found)
+
+
+def test_declared_and_unrecorded_is_created() -> None:
+    """A declared token that nobody recorded is created, once a consumer."""
+    made = plan(desired(application("rotating", consumers=("web", "worker"))), state())
+    assert outline(made) == {
+        'token.app["web"]': (("create",), "token.create", "missing"),
+        'token.app["worker"]': (("create",), "token.create", "missing"),
+    }
+
+
+def test_current_token_is_left_alone() -> None:
+    """A live token that is not due gives a no-op, and the plan has no changes."""
+    made = plan(desired(application("rotating")), state(token("rotating")))
+    assert outline(made) == {"token.app": (("no-op",), "nothing", "current")}
+    assert not made.has_changes
+
+
+@pytest.mark.parametrize(
+    ("minutes", "due"),
+    [(59, False), (60, True)],
+    ids=["more than a third is left", "a third is left"],
+)
+def test_renewed_when_a_third_is_left(minutes: int, due: bool) -> None:
+    """Without a policy, a token of three hours is renewed by refresh from one hour before its end."""
+    record = token("rotating", refresh_token=REFRESH)
+    made = plan(desired(application("rotating")), state(record), at=NOW + timedelta(minutes=minutes))
+    assert step(made, "token.app").action == (("update",) if due else ("no-op",))
+
+
+def test_due_before_the_next_run_is_done_now() -> None:
+    """What would fall due within run_interval is renewed by this run."""
+    record = token(
+        "rotating", refresh_token=REFRESH, issued_at=NOW - timedelta(hours=2), expires_at=NOW + timedelta(hours=2)
+    )
+    want = desired(application("rotating"), run_interval=timedelta(hours=1))
+    assert step(plan(want, state(record)), "token.app").operation == "token.refresh"
+
+
+def test_never_renewed_before_half_of_its_life() -> None:
+    """A run interval longer than the token lives does not renew a young token, and the plan warns of the gap."""
+    record = token("rotating", refresh_token=REFRESH)
+    made = plan(desired(application("rotating"), run_interval=timedelta(hours=24)), state(record))
+    assert not made.has_changes
+    assert [d.name for d in made.diagnostics] == ["lives-too-short"]
+
+
+def test_renewal_without_refresh_is_a_replacement() -> None:
+    """Where the vendor refreshes nothing, a due token is replaced by another."""
+    record = token("panel", expires_at=NOW + timedelta(minutes=5), requested_scopes=("sms",), scopes=("sms",))
+    seen = ProviderObservation(
+        applications={"application.app": ObservedApplication(exists=True, client_id="client", scopes=("sms",))}
+    )
+    have = state(application_record("panel", scopes=("sms",)), record)
+    made = plan(desired(application("panel", scopes=("sms",))), have, observed(panel=seen))
+    assert outline(made)["token.app"] == (("create", "delete"), "token.replace", "expiring")
+
+
+def test_refresh_falls_back_where_no_person_is_needed() -> None:
+    """A planned refresh says whether a dead refresh token may be answered by a fresh grant."""
+    by_machine = plan(
+        desired(application("rotating")), state(token("rotating", refresh_token=REFRESH)), at=NOW + timedelta(hours=2)
+    )
+    by_person = plan(
+        desired(application("person", client_id="client")),
+        state(application_record("person"), token("person", refresh_token=REFRESH, client_id="client")),
+        at=NOW + timedelta(hours=2),
+    )
+    assert step(by_machine, "token.app").params["fallback"] == "token.create"
+    assert "fallback" not in step(by_person, "token.app").params
+
+
+def test_first_token_of_a_person_is_a_handoff() -> None:
+    """Where the first grant takes a person, the step is a create that waits, with the command to run."""
+    made = plan(desired(application("person", client_id="client")), state())
+    waiting = step(made, "token.app")
+    assert (waiting.action, waiting.operation) == (("create",), "handoff")
+    assert waiting.handoff is not None
+    assert "provisioner authorize app" in waiting.handoff.instructions[0]
+
+
+def test_rotation_counts_from_the_grant_not_from_the_refresh() -> None:
+    """A token renewed a minute ago is replaced when its grant is older than rotate_every."""
+    policy = TokenPolicy(name="p", rotate_every=timedelta(days=7))
+    record = token(
+        "rotating", issued_at=NOW - timedelta(minutes=1), created_at=NOW - timedelta(days=7), refresh_token=REFRESH
+    )
+    made = plan(desired(application("rotating", policy=policy)), state(record))
+    assert outline(made)["token.app"] == (("create", "delete"), "token.replace", "too-old")
+
+
+def test_dead_at_the_provider_is_refreshed_where_a_refresh_token_is_left() -> None:
+    """A token that the provider refuses is renewed by its refresh token, else created anew."""
+    with_pair = plan(
+        desired(application("rotating")),
+        state(token("rotating", refresh_token=REFRESH)),
+        observed(rotating=seen_tokens(app="dead")),
+    )
+    without = plan(
+        desired(application("rotating")), state(token("rotating")), observed(rotating=seen_tokens(app="dead"))
+    )
+    assert outline(with_pair)["token.app"][1:] == ("token.refresh", "revoked-outside")
+    assert outline(without)["token.app"][1:] == ("token.create", "revoked-outside")
+    assert [d.code for d in without.drift] == ["revoked-outside"]
+
+
+def test_unknown_liveness_changes_nothing() -> None:
+    """A probe that could not tell is no reason to act."""
+    made = plan(
+        desired(application("rotating")), state(token("rotating")), observed(rotating=seen_tokens(app="unknown"))
+    )
+    assert not made.has_changes
+
+
+def test_undeclared_token_is_revoked_or_forgotten() -> None:
+    """A token nobody declares is revoked where that is possible, else forgotten with how a person kills it."""
+    revoked = step(plan(desired(), state(token("rotating"))), "token.app")
+    forgotten = step(plan(desired(), state(token("panel"))), "token.app")
+    assert (revoked.action, revoked.operation) == (("delete",), "token.revoke")
+    assert (forgotten.action, forgotten.operation) == (("forget",), "forget")
+    assert forgotten.handoff is not None
+
+
+def test_kept_on_destroy_where_the_policy_says_so() -> None:
+    """A removed block cannot say on_destroy any more, so the recorded word counts."""
+    kept = step(plan(desired(), state(token("rotating", on_destroy="keep"))), "token.app")
+    assert (kept.action, kept.handoff) == (("forget",), None)
+
+
+def test_retiring_token_is_revoked_after_its_overlap() -> None:
+    """A deposed token is left alone until its overlap is over, and then revoked."""
+    old = token("rotating", id="old", status="retiring", deposed="deadbeef", retire_at=NOW + timedelta(minutes=10))
+    have = state(token("rotating"), old)
+    want = desired(application("rotating"))
+    assert step(plan(want, have), "token.app#deadbeef").action == ("no-op",)
+    late = step(plan(want, have, at=NOW + timedelta(minutes=10)), "token.app#deadbeef")
+    assert (late.action, late.operation, late.deposed) == (("delete",), "token.revoke", "deadbeef")
+
+
+def test_refresh_in_doubt_is_tried_once_more() -> None:
+    """An unanswered refresh leads to one more with the token that is recorded."""
+    operation = Operation(
+        id="op", address=token("rotating").address, op="token.refresh", run="r", since=NOW, object_id="id-token.app"
+    )
+    have = state(token("rotating", refresh_token=REFRESH), operations={"op": operation})
+    made = plan(desired(application("rotating")), have)
+    assert outline(made)["token.app"] == (("update",), "token.refresh", "refresh-in-doubt")
+
+
+def test_narrower_token_is_kept_with_a_warning() -> None:
+    """Granted less than declared: no change and a warning, until the application at the vendor changes."""
+    record = token("panel", requested_scopes=("a", "b"), scopes=("a",), application_scopes=("a",), client_id="client")
+    have = state(application_record("panel", scopes=("a",)), record)
+    want = desired(application("panel", scopes=("a", "b")))
+
+    def seen(*scopes: str) -> ProviderObservation:
+        found = ObservedApplication(exists=True, client_id="client", scopes=scopes)
+        return ProviderObservation(applications={"application.app": found})
+
+    kept = plan(want, have, observed(panel=seen("a")))
+    assert outline(kept)["token.app"] == (("no-op",), "nothing", "scopes-narrower")
+    assert "scopes-narrower-kept" in [d.name for d in kept.diagnostics]
+    asked = plan(want, have, observed(panel=seen("a", "b")))
+    assert outline(asked)["token.app"] == (("create", "delete"), "token.replace", "scopes-narrower")
+
+
+def test_token_is_minted_although_the_application_differs() -> None:
+    """A handoff holds back only what needs it."""
+    seen = ObservedApplication(exists=True, client_id="client", scopes=("a", "b", "c"))
+    lacking = ObservedApplication(exists=True, client_id="client", scopes=("a",))
+    want = desired(application("panel", scopes=("a", "b")))
+
+    def made(found: ObservedApplication) -> str:
+        observation = ProviderObservation(applications={"application.app": found})
+        return step(plan(want, state(), observed(panel=observation)), "token.app").operation
+
+    assert made(seen) == "token.create"
+    assert made(lacking) == "handoff"
+
+
+def test_moved_application_takes_its_tokens_along() -> None:
+    """A moved block renames what is recorded; nothing is issued or revoked."""
+    from provisioner.address import parse_address
+    from provisioner.model.desired import Moved
+
+    block = Moved(parse_address("application.old"), parse_address("application.app"))
+    have = state(token("rotating", "token.old", consumer="web"), token("rotating", 'token.old["web"]', consumer="web"))
+    made = plan(desired(application("rotating", consumers=("web",)), moved=(block,)), have)
+    moved = step(made, 'token.app["web"]')
+    assert (moved.action, moved.operation, str(moved.previous_address)) == (("no-op",), "move", 'token.old["web"]')
+    assert made.counts()["move"] == 1
+
+
+def test_changed_guard_is_recorded() -> None:
+    """Setting prevent_destroy is a change of its own, because the recorded guard is what counts."""
+    made = plan(desired(application("rotating", prevent_destroy=True)), state(token("rotating")))
+    assert outline(made)["token.app"] == (("update",), "record", "guard-changed")
+
+
+def test_another_provider_means_another_token() -> None:
+    """An application that moved to another provider gets a token there, and the old one is retired."""
+    made = plan(desired(application("rotating")), state(token("server")))
+    assert outline(made)["token.app"] == (("create", "delete"), "token.replace", "provider-changed")
