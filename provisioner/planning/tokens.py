@@ -193,16 +193,16 @@ class _Builder:
         record = self.case.record
         if record is None:
             raise AssertionError("a token without a record is never kept")
-        after = of_record(record, self.situation.now)
+        before = of_record(record, self.situation.now)
         application = self.case.application
         declared = {"prevent_destroy": application.prevent_destroy, "on_destroy": application.policy.on_destroy}
-        if any(after[key] != value for key, value in declared.items()):
-            changed = ", ".join(sorted(key for key, value in declared.items() if after[key] != value))
+        if any(before[key] != value for key, value in declared.items()):
+            changed = ", ".join(sorted(key for key, value in declared.items() if before[key] != value))
             reason = Reason("guard-changed", f"declared otherwise than recorded: {changed}")
-            return self._step(UPDATE, RECORD, after=after | declared, before=self._before(), reason=reason)
+            return self._step(UPDATE, RECORD, after=before | declared, before=before, reason=reason)
         moved = record.id in self.situation.previous
         told = Reason("moved", f"was {self.situation.previous[record.id]}") if moved else None
-        return self._step(NOOP, MOVE if moved else NOTHING, after=after, before=self._before(), reason=told)
+        return self._step(NOOP, MOVE if moved else NOTHING, after=before, before=before, reason=told)
 
     def warnings(self) -> tuple[Diagnostic, ...]:
         if self.verdict.warning is None:

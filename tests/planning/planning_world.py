@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -184,5 +183,3 @@ def outline(made: Plan) -> Mapping[str, tuple[tuple[str, ...], str, str]]:
     """id → (action, operation, reason code), for comparing whole plans."""
     return {s.id: (s.action, s.operation, s.reason.code) for s in made.steps}
 
-
-__all__ = ["NOW", "VENDORS", "replace"]
