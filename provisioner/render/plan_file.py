@@ -1,7 +1,7 @@
 """A saved plan: everything that made it, in the clear, so that it can be shown anywhere and derived again.
 
-The file is one line, `{"digest":SHA256,"plan":BODY}`: BODY is canonical JSON (keys sorted, compact, ASCII), and the digest
-is of its very bytes. The digest finds damage; what finds an edit is that the steps do not derive again (contract section 4).
+The file is one line, `{"digest":SHA256,"plan":BODY}`: BODY is canonical JSON (keys sorted, compact, ASCII), and the
+digest is of its very bytes. The digest finds damage; what finds an edit is that the steps do not derive again.
 The recorded state is named by lineage, serial and head: the head is the digest of all that was ever recorded.
 """
 
@@ -61,7 +61,7 @@ def dump(plan: Plan, desired: Desired, state: State) -> bytes:
 
 
 def load(data: bytes) -> SavedPlan:
-    """Raises PlanRefused: `plan-unreadable` for what is no plan of ours, `plan-altered` where its digest does not fit."""
+    """Raises PlanRefused: `plan-unreadable` for what is no plan of ours, `plan-altered` for a digest that does not fit."""
     line = data.strip()
     start = len(_HEAD) + _DIGITS
     if not (line.startswith(_HEAD) and line[start : start + len(_MIDDLE)] == _MIDDLE and line.endswith(_TAIL)):

@@ -100,7 +100,7 @@ def resource_drift(drift: Drift, at: datetime) -> Line:
 
 
 def plan_summary(plan: Plan, at: datetime) -> Line:
-    """`operation` plan; `results` says `planned` or `handoff` of every change."""
+    """`operation` plan; `results` says `planned` of every change."""
     counts = plan.counts()
     changes = {
         "add": counts["add"],
@@ -114,7 +114,7 @@ def plan_summary(plan: Plan, at: datetime) -> Line:
 
 
 def apply_summary(result: ApplyResult, at: datetime, *, operation: str = "apply") -> Line:
-    """The last line of an apply, whatever happened. Only what is done counts in `changes`. `operation`: apply, destroy."""
+    """The last line of an apply or destroy. Only what is done counts in `changes`."""
     counts = result.counts()
     changes = {
         "add": counts["added"],
@@ -123,7 +123,7 @@ def apply_summary(result: ApplyResult, at: datetime, *, operation: str = "apply"
         "remove": counts["destroyed"],
         "operation": operation,
     }
-    results = {r.step.id: r.status for r in result.results if r.step.is_change}
+    results = {r.step.id: r.status for r in result.results if r.step.is_change or r.status != DONE}
     level = "info" if result.exit_code in (0, 3) else "error"
     return _line("change_summary", applied_line(result), at, level=level, changes=changes, results=results)
 

@@ -1,0 +1,91 @@
+"""Diagnostics as people and machines read them: Terraform's box, Terraform's JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from provisioner.errors import Diagnostic
+from provisioner.render.style import PLAIN, Style, counted, one_line, paragraph
+
+_COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
+_WORDS = {"error": "Error", "warning": "Warning", "note": "Note"}
+_ORDER = {"error": 2, "warning": 1, "note": 0}  # errors last: what is read first on a terminal is what was printed last
+
+
+def diagnostic_text(found: Diagnostic, style: Style = PLAIN, *, width: int = 78) -> str:
+    """One diagnostic in Terraform's box: what happened, its code and name, where, and what to do next."""
+    head = f"{_WORDS[found.severity]}: "
+    lines = [style.paint(head, _COLORS[found.severity], "bold") + style.paint(one_line(found.summary), "bold")]
+    lines.append(style.paint(f"  {found.code} {found.name}", "dim"))
+    lines += [f"  {place}" for place in _places(found)]
+    if found.detail:
+        lines += ["", *_wrapped(found.detail, width - 2)]
+    bar = style.paint("│", _COLORS[found.severity])
+    body = "\n".join(f"{bar} {line}".rstrip() for line in lines)
+    return f"{style.paint('╷', _COLORS[found.severity])}\n{body}\n{style.paint('╵', _COLORS[found.severity])}\n"
+
+
+def diagnostics_text(found: Sequence[Diagnostic], style: Style = PLAIN, *, width: int = 78) -> str:
+    """All of them, errors last, equal ones once; empty text where there are none."""
+    unique = list(dict.fromkeys(found))
+    return "".join(diagnostic_text(d, style, width=width) for d in sorted(unique, key=lambda d: _ORDER[d.severity]))
+
+
+def one_line_text(found: Diagnostic) -> str:
+    """For logs and lists: `Error: E0412 lock-held: Another run holds the lock (application.x)`."""
+    where = f" ({found.address})" if found.address else ""
+    return one_line(f"{_WORDS[found.severity]}: {found.code} {found.name}: {found.summary}{where}")
+
+
+def counts_line(found: Sequence[Diagnostic]) -> str:
+    """`2 errors, 1 warning`; empty where there are none."""
+    errors, warnings = (sum(d.severity == severity for d in found) for severity in ("error", "warning"))
+    parts = [counted(errors, "error")] if errors else []
+    return ", ".join(parts + ([counted(warnings, "warning")] if warnings else []))
+
+
+def validate_json(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
+    """What `validate --json` prints: Terraform's shape, notes counted as neither errors nor warnings."""
+    errors = sum(d.severity == "error" for d in diagnostics)
+    return {
+        "format_version": "1.0",
+        "valid": errors == 0,
+        "error_count": errors,
+        "warning_count": sum(d.severity == "warning" for d in diagnostics),
+        "diagnostics": [d.to_json() for d in diagnostics],
+    }
+
+
+def validate_text(diagnostics: Sequence[Diagnostic], style: Style = PLAIN) -> str:
+    """What `validate` prints, in Terraform's words."""
+    boxes = diagnostics_text(diagnostics, style)
+    if any(d.severity == "error" for d in diagnostics):
+        return boxes
+    tail = ", but there were some\nvalidation warnings as shown above." if boxes else "."
+    return f"{boxes}{style.paint('Success!', 'green', 'bold')} The configuration is valid{tail}\n"
+
+
+def _places(found: Diagnostic) -> list[str]:
+    places = []
+    if found.address is not None:
+        places.append(f"with {one_line(found.address)}")
+    if found.file is not None:
+        line = f" line {found.line}" if found.line is not None else ""
+        key = f", in {one_line(found.key_path)}" if found.key_path else ""
+        places.append(f"on {one_line(found.file)}{line}{key}")
+    elif found.key_path:
+        places.append(f"in {one_line(found.key_path)}")
+    return places
+
+
+def _wrapped(detail: str, width: int) -> list[str]:
+    lines: list[str] = []
+    for line in paragraph(detail).split("\n"):
+        # an indented line is a command or an address to copy: it stays whole
+        if line.startswith("  ") or len(line) <= width:
+            lines.append(line)
+        else:
+            lines += textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return lines

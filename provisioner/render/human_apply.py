@@ -1,0 +1,80 @@
+"""A running and a finished apply for people, in Terraform's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from provisioner.engine.events import DONE, FAILED, HANDOFF, IN_DOUBT, ApplyResult, StepResult
+from provisioner.model.plan import Step
+from provisioner.render.human_plan import handoff_lines
+from provisioner.render.sentences import (
+    applied_line,
+    finished_sentence,
+    progress_sentence,
+    started_sentence,
+    subject,
+    waiting_lines,
+)
+from provisioner.render.style import PLAIN, Style, counted
+
+APPROVE = "Do you want to perform these actions?"
+DESTROY = "Do you really want to destroy all resources?"
+CANCELLED = "Apply cancelled."
+DESTROY_CANCELLED = "Destroy cancelled."
+
+
+def approval_question(stack: str, style: Style = PLAIN, *, destroying: bool = False) -> str:
+    """Ends where the answer is typed. Only `yes` is a yes."""
+    question = f'{DESTROY if destroying else APPROVE} (stack "{stack}")'
+    explained = (
+        "  Provisioner will destroy all your managed resources, as shown above.\n"
+        "  There is no undo. Only 'yes' will be accepted to confirm."
+        if destroying
+        else "  Provisioner will perform the actions described above.\n  Only 'yes' will be accepted to approve."
+    )
+    return f"\n{style.paint(question, 'bold')}\n{explained}\n\n  {style.paint('Enter a value:', 'bold')} "
+
+
+def started(step: Step, style: Style = PLAIN) -> str:
+    return style.paint(started_sentence(step), "bold") + "\n"
+
+
+def progress(step: Step, elapsed: float, style: Style = PLAIN) -> str:
+    """About every ten seconds of one step."""
+    return style.paint(progress_sentence(step, elapsed), "bold") + "\n"
+
+
+def finished(result: StepResult, style: Style = PLAIN) -> str:
+    """One line as a step ends."""
+    names = {DONE: ("bold",), FAILED: ("red", "bold"), IN_DOUBT: ("red", "bold"), HANDOFF: ("yellow",)}
+    return style.paint(finished_sentence(result), *names.get(result.status, ("dim",))) + "\n"
+
+
+def reading(done: int, total: int) -> str:
+    """Progress of observation, for a line that is drawn over itself."""
+    return f"Reading the providers: {done} of {total}"
+
+
+def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = False) -> str:
+    """The closing summary: what was done, what was not and why not, and what persons must do now."""
+    succeeded = result.exit_code in (0, 3)
+    line = applied_line(result, destroying=destroying)
+    parts = [style.paint(line, "green" if succeeded else "red", "bold")]
+    waiting = waiting_lines(result)
+    if waiting:
+        parts.append("\n".join(waiting))
+    if result.interrupted:
+        parts.append("The run was interrupted. What is recorded is complete up to there; run apply again to go on.")
+    instructions = handoff_section(r.step for r in result.results if r.status == HANDOFF)
+    if instructions:
+        parts.append(instructions)
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def handoff_section(steps: Iterable[Step]) -> str:
+    """What persons must do, step by step; empty where nobody must."""
+    parts = ["\n".join([subject(step), *handoff_lines(step, "  ")[1:]]) for step in steps if step.handoff is not None]
+    if not parts:
+        return ""
+    head = f"{counted(len(parts), 'thing is', 'things are')} for a person to do; then run apply again:"
+    return "\n\n".join([head, *parts])
