@@ -43,6 +43,10 @@ class Console:
         """A diagnostic line. What a provider's secret looks like never passes."""
         self._write(self.stderr, self.masker.mask(text) + "\n")
 
+    def progress(self, text: str) -> None:
+        """A line that will be written over; for terminals."""
+        self._write(self.stderr, text)
+
     def hide(self, secret: str) -> None:
         """GitHub's runner masks from here on what it is told; its own stream, because `$(...)` takes standard output."""
         self.masker.add(secret)

@@ -1,0 +1,44 @@
+# `make demo` and `make test` are the README's two commands; both work on a fresh clone with nothing but python3, make and sh.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test quick lint types completions clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/python examples/quickstart/demo.py
+
+test: $(VENV)/.tested
+	@$(BIN)/python -m pytest
+
+quick: $(VENV)/.tested
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.developed
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/.developed
+	@$(BIN)/mypy
+
+completions: $(VENV)/.installed
+	@$(BIN)/python -m provisioner.cli.completion
+
+# One stamp for each set of packages, made again when pyproject.toml changes.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/.tested
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

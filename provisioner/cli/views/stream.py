@@ -1,0 +1,100 @@
+"""JSON lines of Terraform's machine-readable UI. Whatever happens, one `change_summary` is the last line."""
+
+from __future__ import annotations
+
+import threading
+
+from provisioner import __version__, times
+from provisioner.cli.console import Console
+from provisioner.engine.events import NOT_STARTED, ApplyResult, StepResult
+from provisioner.errors import Diagnostic
+from provisioner.model.plan import Plan, Step
+from provisioner.render import stream
+from provisioner.render.json_text import json_text
+
+
+class StreamView:
+    """Results and diagnostics alike go to standard output: a reader of the stream reads one stream."""
+
+    def __init__(self, console: Console, operation: str) -> None:
+        self._console = console
+        self._operation = operation
+        self._ended = False
+        self._planned: Plan | None = None
+        self._applying = False
+        self._finished: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._write(stream.version_line(__version__, times.now()))
+
+    def _write(self, line: stream.Line) -> None:
+        with self._lock:
+            self._console.line(self._console.masker.mask(json_text(line)))
+
+    # -- the engine's listener -----------------------------------------------------------------------------------------
+
+    def reading(self, done: int, total: int) -> None:
+        """Terraform's stream has no line for it."""
+
+    def started(self, step: Step) -> None:
+        self._write(stream.apply_start(step, times.now()))
+
+    def progress(self, step: Step, elapsed: float) -> None:
+        self._write(stream.apply_progress(step, elapsed, times.now()))
+
+    def finished(self, result: StepResult) -> None:
+        self._finished[result.step.id] = result.status
+        if result.step.is_change:
+            self._write(stream.apply_end(result, times.now()))
+        for found in result.diagnostics:
+            self.diagnostic(found)
+
+    def notice(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic(diagnostic)
+
+    # -- the commands ----------------------------------------------------------------------------------------------------
+
+    def diagnostic(self, found: Diagnostic) -> None:
+        self._write(stream.diagnostic(found, times.now()))
+
+    def plan(self, plan: Plan, *, saved_to: str | None = None, will_apply: bool = False) -> None:
+        now = times.now()
+        self._planned = plan
+        for drift in plan.drift:
+            self._write(stream.resource_drift(drift, now))
+        for step in plan.changes:
+            self._write(stream.planned_change(step, now))
+        for found in plan.diagnostics:
+            self.diagnostic(found)
+        if not will_apply:
+            self._write(stream.outputs(plan.steps, now))
+        self._applying = will_apply
+        self._write(stream.plan_summary(plan, now))
+        self._ended = not will_apply
+
+    def drift(self, plan: Plan) -> None:
+        now = times.now()
+        for drift in plan.drift:
+            self._write(stream.resource_drift(drift, now))
+        self._write(stream.drift_summary(plan, now))
+        self._ended = True
+
+    def applied(self, result: ApplyResult, *, operation: str = "apply") -> None:
+        now = times.now()
+        for found in result.diagnostics:
+            self.diagnostic(found)
+        self._write(stream.outputs(result.results, now))
+        self._write(stream.apply_summary(result, now, operation=operation))
+        self._ended = True
+
+    def say(self, text: str) -> None:
+        """People read text; this is a stream."""
+
+    def close(self, code: int) -> None:
+        """The closing line of a run that ended before its own: which steps are known to have ended how."""
+        if self._ended:
+            return
+        results: dict[str, str] = {}
+        if self._planned is not None and self._applying:
+            results = {step.id: self._finished.get(step.id, NOT_STARTED) for step in self._planned.changes}
+        self._write(stream.failed_summary(self._operation, times.now(), results))
+        self._ended = True
