@@ -89,6 +89,7 @@ class Vendor:
     # which keys of [applications.NAME] mean something here, beside provider, name, token_policy, consumers,
     # prevent_destroy, for_each, which every vendor takes; any other is refused by `validate`
     application_keys: ClassVar[frozenset[str]] = frozenset()
+    default_redirect_uri: ClassVar[str | None] = None  # where an application declares none and a person authorizes it
     applications: ClassVar[Applications]
     scopes: ClassVar[Scopes]
     credits: ClassVar[Credits] = Credits.NONE
@@ -212,6 +213,25 @@ class AuthorizationRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAuthorization:
+    """RFC 8628 section 3.2. `user_code` and the URLs are for the person to see; poll every `interval`."""
+
+    device_code: Secret
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str | None = None
+    expires_in: timedelta
+    interval: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePending:
+    """Nobody has decided yet (RFC 8628 section 3.5). Poll again after `interval`, which only ever grows."""
+
+    interval: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseAnswer:
     """A 2xx answer to a purchase, whatever its body: a claim, to be proven by the balance. `reported` is evidence."""
 
@@ -308,6 +328,30 @@ class Provider:
         self, credentials: ClientCredentials, wish: TokenWish, request: AuthorizationRequest, code: Secret
     ) -> Grant:
         """A change like any other: a code is good for one use, and the answer holds the pair."""
+        raise NotImplementedError
+
+    def read_callback(self, request: AuthorizationRequest, answer: str) -> Secret:
+        """The code in what came back: the redirect's URL or query, or the code alone where a person pasted it.
+
+        Raises ProviderFailed "denied", "issuer-mismatch" or "bad-answer", and StepRefused with the `oauth_error`."""
+        raise NotImplementedError
+
+    def device_authorization(self, credentials: ClientCredentials, wish: TokenWish) -> DeviceAuthorization:
+        """RFC 8628 section 3.1. A read: it may be repeated, and what is not used lapses."""
+        raise NotImplementedError
+
+    def poll_device(
+        self, credentials: ClientCredentials, wish: TokenWish, device: DeviceAuthorization, interval: timedelta
+    ) -> Grant | DevicePending:
+        """One poll, a change: its answer may hold the tokens. `interval` is the one that was waited.
+
+        Raises ProviderFailed "denied", and NeedsPerson "authorize-timeout" once the code has expired."""
+        raise NotImplementedError
+
+    def read_registration(
+        self, record: ApplicationRecord, open_sealed: Opener
+    ) -> tuple[ObservedApplication, Mapping[str, Secret]]:
+        """RFC 7592 GET: a registered application as the server has it. Any answer may carry new secrets, by field."""
         raise NotImplementedError
 
     def close(self) -> None:

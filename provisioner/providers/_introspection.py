@@ -1,0 +1,60 @@
+"""Asking the server whether a token lives: RFC 7662."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from provisioner.errors import BadAnswer, CredentialsRefused
+from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedToken
+from provisioner.providers._client_auth import secrets_of
+from provisioner.providers._grants import parse_scopes
+from provisioner.providers._oauth import ask
+from provisioner.providers._refusals import refusal
+from provisioner.providers._urls import Endpoint, json_object
+from provisioner.providers.base import ClientCredentials
+from provisioner.secret import Secret
+
+ACCESS, REFRESH = "access_token", "refresh_token"
+
+
+def introspect(
+    at: Endpoint, credentials: ClientCredentials, token: Secret, hint: str = ACCESS, *, audience: str | None = None
+) -> ObservedToken:
+    """Whether `token` is active, with its scopes and end where the server tells them.
+
+    UNKNOWN where the client may not ask (django-oauth-toolkit wants a scope for it). Raises CredentialsRefused, and
+    BadAnswer on a 2xx without a boolean `active`. `active: false` is also what a server says of a token that this
+    client may not see (section 2.2): whoever acts on DEAD must be the client that it was issued to.
+    """
+    fields = (("token", token), ("token_type_hint", hint))
+    answer = ask(at, credentials, fields, audience=audience)
+    if answer.status >= 400:
+        no = refusal(answer, at.provider, "an introspection", secrets_of(credentials, fields))
+        if isinstance(no, CredentialsRefused):
+            raise no
+        return ObservedToken(liveness=UNKNOWN, detail=f"{at.provider} does not let this client introspect")
+    body = json_object(answer) or {}
+    active = body.get("active")
+    if answer.status != 200 or not isinstance(active, bool):
+        raise BadAnswer(
+            "bad-answer",
+            f"{at.provider} answered an introspection with what is none (status {answer.status})",
+            "Check introspection_url; an RFC 7662 answer has a boolean `active`.",
+        )
+    if not active:
+        return ObservedToken(liveness=DEAD)
+    return ObservedToken(liveness=ALIVE, scopes=_scopes(body.get("scope")), expires_at=_moment(body.get("exp")))
+
+
+def _scopes(value: object) -> tuple[str, ...] | None:
+    try:
+        return parse_scopes(value)
+    except ValueError:
+        return None
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,75 @@
+"""What a definite no of an OAuth endpoint means (RFC 6749 section 5.2), said without repeating a secret.
+
+Real servers answer an empty body, XML (TEXTKING) or an HTML page where the RFC asks for JSON, and some echo what they
+were sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+from provisioner.errors import CredentialsRefused, ProvisionerError, StepRefused
+from provisioner.net.answers import Answer
+from provisioner.providers._urls import json_object
+from provisioner.secret import Secret
+
+# With these a 401 says something about the request and not about the client. Keycloak answers 401
+# `unauthorized_client` to a wrong secret, so that one is not among them.
+_NOT_ABOUT_THE_CLIENT = {"invalid_grant", "invalid_scope", "unsupported_grant_type", "access_denied", "invalid_target"}
+
+_ADVICE = {
+    "invalid_grant": "Authorize the application again: provisioner authorize APPLICATION.",
+    "invalid_scope": "Declare only scopes that the server has granted to this client.",
+    "unauthorized_client": "Allow this grant for the client at the server, or declare another `grant`.",
+    "unsupported_grant_type": "The server does not know this grant; declare another `grant`.",
+    "invalid_target": "The server does not know a `resource` or `audience` that is declared (RFC 8707).",
+    "invalid_redirect_uri": "Declare a `redirect_uri` that the server accepts.",
+}
+
+_CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_TOKEN_LIKE = re.compile(r"(?=[^\s'\"<>,;()]*[0-9A-Z])[^\s'\"<>,;()]{16,}")
+
+
+def printable(text: object, sent: Iterable[Secret] = ()) -> str | None:
+    """A server's sentence, fit to be shown: one line of at most 200 ASCII characters. None where it is no text or
+    repeats a secret that was sent; anything in it that looks like a token is cut out, because it may be one."""
+    if not isinstance(text, str):
+        return None
+    for secret in sent:
+        value = secret.reveal()
+        if value and any(form in text for form in (value, quote(value, safe=""), quote_plus(value))):
+            return None
+    line = _TOKEN_LIKE.sub("...", _UNPRINTABLE.sub(" ", text)).strip()
+    return line[:200] or None
+
+
+def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
+    """The `error` code of an error body, where there is one that can be shown (RFC 6749 section 5.2)."""
+    body = json_object(answer) or {}
+    error = body.get("error")
+    if not isinstance(error, str) or not _CODE.fullmatch(error):
+        return None
+    return error if printable(error, sent) == error else None
+
+
+def refusal(answer: Answer, provider: str, doing: str, sent: Iterable[Secret] = ()) -> ProvisionerError:
+    """The error for a complete 4xx answer. `doing` continues "PROVIDER refused ...". `sent` are the request's secrets.
+
+    `CredentialsRefused` for a refused client, else `StepRefused` with the `oauth_error`, by status alone where the body
+    says nothing.
+    """
+    sent = tuple(sent)
+    error = error_member(answer, sent)
+    said = printable((json_object(answer) or {}).get("error_description"), sent)
+    what = f"{provider} refused {doing}: {error or f'status {answer.status}'}"
+    quoted = f"The server says: {said} " if said else ""
+    if error == "invalid_client" or (answer.status == 401 and error not in _NOT_ABOUT_THE_CLIENT):
+        return CredentialsRefused(
+            "credentials-refused", what, f"{quoted}Check client_id, client_secret and token_endpoint_auth_method."
+        )
+    name = "invalid-grant" if error == "invalid_grant" else "refused"
+    advice = _ADVICE.get(error or "", "Nothing was changed. Check the declaration against what the server allows.")
+    return StepRefused(name, what, quoted + advice, oauth_error=error)

@@ -1,0 +1,204 @@
+"""Registering and managing clients: RFC 7591, RFC 7592. What the server answers is the truth, not what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from provisioner.errors import BadAnswer, InDoubt
+from provisioner.model.desired import Application
+from provisioner.model.observed import ObservedApplication
+from provisioner.model.recorded import CREATED, ApplicationRecord
+from provisioner.net.answers import Answer
+from provisioner.providers._client_auth import BASIC, JWT, POST
+from provisioner.providers._device import DEVICE_GRANT
+from provisioner.providers._grants import parse_scopes
+from provisioner.providers._refusals import refusal
+from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, url_problem
+from provisioner.secret import Secret
+
+# Members of an answer that are recorded in clear: known ones only, because an unknown one may hold a secret.
+_TEXTS = ("client_name", "token_endpoint_auth_method", "application_type", "registration_client_uri", "jwks_uri")
+_LISTS = ("redirect_uris", "grant_types", "response_types")
+_TIMES = ("client_id_issued_at", "client_secret_expires_at")
+_SENT_BACK = ("application_type", "jwks_uri", "jwks", *_LISTS)  # RFC 7592 section 2.2: PUT replaces everything
+
+
+class Client(NamedTuple):
+    """One answered registration, judged: its public members and its secrets apart."""
+
+    client_id: str
+    scopes: tuple[str, ...] | None
+    metadata: Mapping[str, Any]
+    secrets: Mapping[str, Secret]
+
+
+def wanted_metadata(
+    application: Application, grant: str, announced_methods: tuple[str, ...] | None, jwk: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What is asked for a declared application (RFC 7591 section 2). `jwk` is the public half of its private key."""
+    code = grant == "authorization_code"
+    grants = {
+        "authorization_code": ["authorization_code", "refresh_token"],
+        "device_code": [DEVICE_GRANT, "refresh_token"],
+    }.get(grant, [grant])
+    method = application.token_endpoint_auth_method or (JWT if jwk is not None else _secret_method(announced_methods))
+    wanted: dict[str, Any] = {
+        "client_name": application.name,
+        "grant_types": grants,
+        "response_types": ["code"] if code else [],
+        "redirect_uris": [application.redirect_uri] if application.redirect_uri else [],
+        "token_endpoint_auth_method": method,
+    }
+    if application.scopes:
+        wanted["scope"] = " ".join(application.scopes)
+    if jwk is not None:
+        wanted["jwks"] = {"keys": [dict(jwk)]}
+    return wanted
+
+
+def register(at: Endpoint, wanted: Mapping[str, Any], initial_token: Secret | None) -> Client:
+    """RFC 7591 section 3, sent once. Raises InDoubt, StepRefused, CredentialsRefused, RateLimited, Unreachable."""
+    answer = at.session.change("POST", at.url, headers=JSON_ONLY, bearer=initial_token, json=dict(wanted))
+    if answer.status >= 400:
+        raise refusal(answer, at.provider, "a client registration", _held(initial_token))
+    return _changed(answer, at.provider, "a registration")
+
+
+def update(at: Endpoint, record: ApplicationRecord, wanted: Mapping[str, Any], token: Secret) -> Client:
+    """RFC 7592 section 2.2. Every field goes again, and with it what the server had set that nobody declared; the
+    secret is left out, because a client cannot choose its own."""
+    kept = {name: record.registration[name] for name in _SENT_BACK if name in record.registration}
+    body = {**kept, **wanted, "client_id": record.client_id}
+    answer = at.session.change("PUT", at.url, headers=JSON_ONLY, bearer=token, json=body)
+    if answer.status >= 400:
+        raise refusal(answer, at.provider, "a change of the client", _held(token))
+    return _changed(answer, at.provider, "a change of the client")
+
+
+def read(at: Endpoint, token: Secret) -> Client | None:
+    """RFC 7592 section 2.1. None where the client is gone: an unknown client is answered with 401.
+
+    Raises BadAnswer, StepRefused (403: this server lets nobody read), Unreachable."""
+    answer = at.session.read("GET", at.url, headers=JSON_ONLY, bearer=token)
+    if answer.status in (401, 404):
+        return None
+    if answer.status >= 400:
+        raise refusal(answer, at.provider, "to show the client", _held(token))
+    try:
+        return _parse(answer)
+    except ValueError as problem:
+        raise BadAnswer(
+            "bad-answer",
+            f"{at.provider} showed a client in a way that cannot be understood: {problem}",
+            "Nothing was changed. Check the server's client configuration endpoint.",
+        ) from None
+
+
+def delete(at: Endpoint, token: Secret) -> None:
+    """RFC 7592 section 2.3. A 401 means that client and token are gone already.
+
+    On some servers a deleted client's tokens live on, so they are revoked before this is called."""
+    answer = at.session.change("DELETE", at.url, headers=JSON_ONLY, bearer=token, repeatable=True)
+    if answer.status < 400 or answer.status in (401, 404):
+        return
+    raise refusal(answer, at.provider, "to delete the client", _held(token))
+
+
+def as_record(client: Client, application: Application, *, provider: str, provider_type: str) -> ApplicationRecord:
+    """A record of a fresh registration; `id` and `address` are the caller's. A server that says nothing of scopes does
+    not limit the client, so the declared ones stand."""
+    name = client.metadata.get("client_name", application.name)
+    return ApplicationRecord(
+        id="",
+        address=application.address,
+        provider=provider,
+        provider_type=provider_type,
+        name=str(name),
+        client_id=client.client_id,
+        scopes=application.scopes if client.scopes is None else client.scopes,
+        managed=CREATED,
+        secret_fingerprint=_fingerprint(client),
+        prevent_destroy=application.prevent_destroy,
+        registration=dict(client.metadata),
+    )
+
+
+def renewed_record(record: ApplicationRecord, client: Client, application: Application) -> ApplicationRecord:
+    """The record after an update: what the answer leaves out of its management data is still what it was."""
+    kept = {name: record.registration[name] for name in ("registration_client_uri",) if name in record.registration}
+    return replace(
+        as_record(client, application, provider=record.provider, provider_type=record.provider_type),
+        id=record.id,
+        address=record.address,
+        secret=record.secret,
+        secret_fingerprint=_fingerprint(client) or record.secret_fingerprint,
+        registration={**kept, **client.metadata},
+        registration_token=record.registration_token,
+        created_at=record.created_at,
+    )
+
+
+def as_observed(client: Client | None) -> ObservedApplication:
+    if client is None:
+        return ObservedApplication(exists=False)
+    name = client.metadata.get("client_name")
+    return ObservedApplication(
+        exists=True,
+        client_id=client.client_id,
+        name=str(name) if name is not None else None,
+        scopes=client.scopes,
+        secret_fingerprint=_fingerprint(client),
+        registration=dict(client.metadata),
+    )
+
+
+def _secret_method(announced: tuple[str, ...] | None) -> str:
+    return POST if announced and BASIC not in announced and POST in announced else BASIC
+
+
+def _changed(answer: Answer, provider: str, doing: str) -> Client:
+    try:
+        return _parse(answer)
+    except ValueError as problem:
+        raise InDoubt(
+            "in-doubt",
+            f"{provider} answered {doing} with {answer.status}, and the answer cannot be understood: {problem}",
+            "A client may exist at the server that is not recorded. The next apply settles this.",
+        ) from None
+
+
+def _parse(answer: Answer) -> Client:
+    """Raises ValueError naming the member that cannot be read, never its value."""
+    body = json_object(answer)
+    if body is None:
+        raise ValueError("the body is not a JSON object")
+    client_id = body.get("client_id")
+    if not isinstance(client_id, str) or not client_id.isascii() or not client_id.isprintable() or not client_id:
+        raise ValueError("there is no client_id")
+    uri = body.get("registration_client_uri")
+    if uri is not None and url_problem(uri) is not None:
+        raise ValueError(f"the registration_client_uri {url_problem(uri)}")
+    metadata: dict[str, Any] = {name: body[name] for name in _TEXTS if isinstance(body.get(name), str)}
+    metadata |= {name: body[name] for name in _LISTS if _is_texts(body.get(name))}
+    metadata |= {name: body[name] for name in _TIMES if type(body.get(name)) is int}
+    secrets = {
+        field: Secret(body[member])
+        for field, member in (("secret", "client_secret"), ("registration_token", "registration_access_token"))
+        if isinstance(body.get(member), str) and body[member]
+    }
+    return Client(client_id, parse_scopes(body.get("scope")), metadata, secrets)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _fingerprint(client: Client) -> str | None:
+    secret = client.secrets.get("secret")
+    return secret.fingerprint if secret is not None else None
+
+
+def _held(token: Secret | None) -> tuple[Secret, ...]:
+    return (token,) if token is not None else ()

@@ -1,0 +1,52 @@
+"""Ending a token: RFC 7009. A 200 is not proof, so whoever calls this confirms it."""
+
+from __future__ import annotations
+
+from provisioner.providers._client_auth import secrets_of
+from provisioner.providers._introspection import ACCESS, REFRESH
+from provisioner.providers._oauth import send
+from provisioner.providers._refusals import error_member, refusal
+from provisioner.providers._urls import Endpoint
+from provisioner.providers.base import ClientCredentials, Revoked
+from provisioner.secret import Secret
+
+_NO_ENDPOINT = (404, 405, 410)
+_UNKNOWN_TOKEN = {"invalid_token", "invalid_grant", "token_not_found"}
+
+
+def revoke_pair(
+    at: Endpoint, credentials: ClientCredentials, access: Secret, refresh: Secret | None, *, audience: str | None = None
+) -> Revoked:
+    """Revokes both halves, the refresh token first: whatever survives an interruption can then not renew itself, and
+    RFC 7009 section 2.1 ends the access token with it only where the server supports that.
+
+    REVOKED is the server's word and unproven. Raises StepRefused, CredentialsRefused, InDoubt, Unreachable.
+    """
+    first = None if refresh is None else revoke_one(at, credentials, refresh, REFRESH, audience=audience)
+    second = revoke_one(at, credentials, access, ACCESS, audience=audience)
+    outcomes = {second} if first is None else {first, second}
+    for outcome in (Revoked.UNSUPPORTED, Revoked.REVOKED):
+        if outcome in outcomes:
+            return outcome
+    return Revoked.ALREADY_DEAD
+
+
+def revoke_one(
+    at: Endpoint, credentials: ClientCredentials, token: Secret, hint: str, *, audience: str | None = None
+) -> Revoked:
+    """One revocation. Harmless to repeat, and repeated after a 503: the token still exists then (section 2.2.1).
+
+    UNSUPPORTED: no such endpoint, or `unsupported_token_type`. ALREADY_DEAD: the server does not know the token, which
+    the RFC lets it answer with 200 and some servers do not.
+    """
+    fields = (("token", token), ("token_type_hint", hint))
+    answer = send(at, credentials, fields, audience=audience, repeatable=True)
+    if answer.status < 400:
+        return Revoked.REVOKED
+    sent = secrets_of(credentials, fields)
+    error = error_member(answer, sent)
+    if error == "unsupported_token_type" or (error is None and answer.status in _NO_ENDPOINT):
+        return Revoked.UNSUPPORTED
+    if error in _UNKNOWN_TOKEN and answer.status != 401:
+        return Revoked.ALREADY_DEAD
+    raise refusal(answer, at.provider, "a revocation", sent)
