@@ -1,8 +1,8 @@
 """What is delivered, and the names under which whoever uses it finds it. Only this room turns a `Secret` into text.
 
-Environment variables are named for the address: `token.campaigns["web"]` is `TOKEN_CAMPAIGNS_WEB`. The rule: the address's
-parts, upper case, joined by `_`; whatever is no ASCII letter or digit becomes `_`, one for a run of them. Two addresses
-that would share a name are an error, because one of the tokens would silently not be there.
+Environment variables are named for the address: `token.campaigns["web"]` is `TOKEN_CAMPAIGNS_WEB`. The rule: the parts
+of the address, upper case, joined by `_`; whatever is no ASCII letter or digit becomes `_`, one for a run of them. Two
+addresses that would share a name are an error, because one of the tokens would silently not be there.
 """
 
 from __future__ import annotations
@@ -79,17 +79,21 @@ def environment(tokens: Sequence[Delivered]) -> dict[str, Secret]:
     return dict(zip(variable_names(tokens), (token.access_token for token in tokens), strict=True))
 
 
-def refuse_control_characters(token: Delivered, where: str, *, also: str = "") -> str:
-    """The token's value for a place that holds one line. Raises Invalid, without the value, where it cannot stand there.
+def refuse_control_characters(token: Delivered, where: str) -> str:
+    """The token's value for a place that holds one line. Raises Invalid, without the value, where it cannot be there.
 
     A token with a line end in it would otherwise write lines of its own into a header or an environment file."""
     value = token.access_token.reveal()
-    if not value or any(ord(character) < 32 or ord(character) == 127 or character in also for character in value):
-        raise Invalid(
-            "bad-value",
-            f"The token of {token.address} cannot be written as {where}",
-            "It is empty or has control characters. Replace it (`provisioner apply --replace ADDRESS`), or take "
-            "`--format json`, which can hold it.",
-            address=str(token.address),
-        )
+    if not value or not value.isprintable():
+        raise refuse(token, where, "It is empty or has control characters.")
     return value
+
+
+def refuse(token: Delivered, where: str, why: str) -> Invalid:
+    """The error that a value cannot stand in a format; it never shows the value."""
+    return Invalid(
+        "bad-value",
+        f"The token of {token.address} cannot be written as {where}",
+        f"{why} Take `--format json`, which can hold it, or replace it: `provisioner apply --replace ADDRESS`.",
+        address=str(token.address),
+    )

@@ -9,7 +9,7 @@ from provisioner.deliver.base import Delivered
 
 
 def deliver(tokens: Sequence[Delivered]) -> str:
-    """`{ADDRESS: {"access_token": ..., "expires_at": ..., ...}}`, indented, with a line end. Holds any value whatever."""
+    """`{ADDRESS: {"access_token": ..., "expires_at": ..., ...}}`, indented, with a line end. Holds any value."""
     found = {str(token.address): {**token.to_json(), "access_token": token.access_token.reveal()} for token in tokens}
     return json.dumps(found, indent=2, ensure_ascii=True) + "\n"
 

@@ -26,7 +26,7 @@ def annotation(found: Diagnostic) -> str:
     return f"::{_COMMANDS[found.severity]} {','.join(properties)}::{_data(message)}"
 
 
-def annotations(found: Iterable[Diagnostic]) -> str:
+def annotation_lines(found: Iterable[Diagnostic]) -> str:
     """All of them, each on a line of its own."""
     return "".join(f"{annotation(d)}\n" for d in found)
 

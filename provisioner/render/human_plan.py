@@ -85,9 +85,10 @@ def step_block(step: Step, style: Style = PLAIN) -> str:
     start = f"{symbol:>3} " if symbol else "    "
     painted = style.paint(start, _COLORS[symbol]) if symbol else start
     lines.append(f'{painted}resource "{step.address.type}" "{step.address.name}" {{')
+    before, after = before_values(step), after_values(step)
     lines += Attributes(
-        before_values(step) if step.action != CREATE else None,
-        after_values(step) if step.action not in (DELETE, FORGET) else None,
+        before if step.action != CREATE else None,
+        before if step.action == FORGET else after if step.action != DELETE else None,
         unknown=step.after_unknown,
         sensitive=sensitive_keys(step.address.type, (*step.before_sensitive, *step.after_sensitive)),
         replacing=frozenset(path[0] for path in step.replace_paths if path),
@@ -214,18 +215,20 @@ _SAME = (
 
 
 def drift_section(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool = False) -> str:
-    """What changed at the providers behind the recorded state's back."""
+    """What changed at the providers behind the recorded state's back, as it stands above a plan."""
+    closing = f"{_DRIFT_ENDS}, the following plan may\ninclude actions to undo or respond to these changes.\n\n{RULE}"
+    return "\n\n".join([style.paint(_DRIFT_BEGINS, "bold"), drift_blocks(drifts, style, full=full), closing])
+
+
+def drift_blocks(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool = False) -> str:
+    """The differences alone, one block each."""
     shown = drifts if full or len(drifts) <= CALM else drifts[:CALM]
     parts = [
-        style.paint(_DRIFT_BEGINS, "bold"),
         "Provisioner detected the following changes made outside of it since the last apply:",
         *(_drift_block(drift, style) for drift in shown),
     ]
     if len(shown) < len(drifts):
         parts.append(f"  and {len(drifts) - len(shown)} more (-v draws them all).")
-    parts.append(
-        f"{_DRIFT_ENDS}, the following plan may\ninclude actions to undo or respond to these changes.\n\n{RULE}"
-    )
     return "\n\n".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from provisioner.model.plan import Drift
@@ -19,7 +19,7 @@ from provisioner.render.resource_values import (
     record_values,
 )
 from provisioner.render.style import PLAIN, Style, counted, one_line
-from provisioner.times import format_duration
+from provisioner.times import format_duration, from_rfc3339
 
 NO_STATE = "The state is empty: nothing has been recorded yet.\n"
 NO_DRIFT = "No drift. What the providers say is what is recorded.\n"
@@ -65,13 +65,12 @@ def _is_held(record: ResourceRecord, key: str) -> bool:
 
 
 def _remark(key: str, values: Mapping[str, Any], now: datetime) -> str:
-    from provisioner.times import from_rfc3339
-
     if key != "expires_at" or not values[key]:
         return ""
     left = from_rfc3339(values[key]) - now
-    whole = left - left % type(left)(seconds=1)
-    return f" # in {format_duration(whole)}" if left.total_seconds() > 0 else " # in the past"
+    return (
+        f" # in {format_duration(left - left % timedelta(seconds=1))}" if left.total_seconds() > 0 else " # in the past"
+    )
 
 
 def doubts_text(state: State, style: Style = PLAIN, *, running: str | None = None) -> str:

@@ -61,7 +61,7 @@ def dump(plan: Plan, desired: Desired, state: State) -> bytes:
 
 
 def load(data: bytes) -> SavedPlan:
-    """Raises PlanRefused: `plan-unreadable` for what is no plan of ours, `plan-altered` for a digest that does not fit."""
+    """Raises PlanRefused: `plan-unreadable` for what is no plan of ours, `plan-altered` where the digest differs."""
     line = data.strip()
     start = len(_HEAD) + _DIGITS
     if not (line.startswith(_HEAD) and line[start : start + len(_MIDDLE)] == _MIDDLE and line.endswith(_TAIL)):
