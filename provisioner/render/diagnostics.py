@@ -15,13 +15,18 @@ _ORDER = {"error": 2, "warning": 1, "note": 0}  # errors last: what is read firs
 
 
 def diagnostic_text(found: Diagnostic, style: Style = PLAIN, *, width: int = 78) -> str:
-    """One diagnostic in Terraform's box: what happened, its code and name, where, and what to do next."""
+    """One diagnostic: what happened, its code and name, where, and what to do next.
+
+    In colour it stands in Terraform's box; without, as in Terraform, it stands alone, so that what greps for a line
+    beginning with `Error: ` finds it."""
     head = f"{_WORDS[found.severity]}: "
     lines = [style.paint(head, _COLORS[found.severity], "bold") + style.paint(one_line(found.summary), "bold")]
     lines.append(style.paint(f"  {found.code} {found.name}", "dim"))
     lines += [f"  {place}" for place in _places(found)]
     if found.detail:
         lines += ["", *_wrapped(found.detail, width - 2)]
+    if not style.color:
+        return "\n" + "\n".join(lines) + "\n"
     bar = style.paint("│", _COLORS[found.severity])
     body = "\n".join(f"{bar} {line}".rstrip() for line in lines)
     return f"{style.paint('╷', _COLORS[found.severity])}\n{body}\n{style.paint('╵', _COLORS[found.severity])}\n"

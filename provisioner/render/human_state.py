@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.model.plan import Drift
 from provisioner.model.recorded import ResourceRecord, State
-from provisioner.render.human_plan import drift_section
+from provisioner.render.human_plan import drift_blocks
 from provisioner.render.human_values import SENSITIVE as MASKED
 from provisioner.render.human_values import literal
 from provisioner.render.resource_values import (
@@ -22,7 +22,7 @@ from provisioner.render.style import PLAIN, Style, counted, one_line
 from provisioner.times import format_duration, from_rfc3339
 
 NO_STATE = "The state is empty: nothing has been recorded yet.\n"
-NO_DRIFT = "No drift. What the providers say is what is recorded.\n"
+NO_DRIFT = "No drift. What the providers say is what is recorded."
 
 
 def state_text(state: State, *, now: datetime, style: Style = PLAIN, running: str | None = None) -> str:
@@ -88,13 +88,9 @@ def doubts_text(state: State, style: Style = PLAIN, *, running: str | None = Non
 def drift_text(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool = True) -> str:
     """What `drift` prints."""
     if not drifts:
-        return style.paint(NO_DRIFT.split(".")[0] + ".", "green", "bold") + NO_DRIFT[len("No drift.") :]
-    section = drift_section(drifts, style, full=full)
-    # what follows a drift section in a plan announces the plan's steps, and here there are none
-    body = section.rsplit("\n\n", 2)[0]
-    return (
-        f"{body}\n\nDrift: {counted(len(drifts), 'difference')} between what is recorded and what the providers say.\n"
-    )
+        return f"{style.paint(NO_DRIFT, 'green')}\n"
+    count = counted(len(drifts), "difference")
+    return f"{drift_blocks(drifts, style, full=full)}\n\nDrift: {count} between what is recorded and what is there.\n"
 
 
 def history_text(entries: Iterable[Mapping[str, Any]], style: Style = PLAIN) -> str:

@@ -34,6 +34,7 @@ def document(
     plan: Plan, prior: dict[str, Any], config: dict[str, Any], *, version: str, timestamp: datetime
 ) -> dict[str, Any]:
     """The same from the parts that a saved plan carries."""
+    steps = sorted(plan.steps, key=lambda step: (step.address.sort_key, step.deposed or ""))
     return {
         "format_version": "1.2",
         "terraform_version": TERRAFORM_VERSION,
@@ -41,10 +42,10 @@ def document(
         "variables": {name: {"value": value} for name, value in sorted(plan.variables.items())},
         "planned_values": {
             "outputs": {},
-            "root_module": {"resources": [_planned(step) for step in plan.steps if _stays(step)]},
+            "root_module": {"resources": [_planned(step) for step in steps if _stays(step)]},
         },
         "resource_drift": [_drift(drift) for drift in plan.drift],
-        "resource_changes": [_change(step) for step in plan.steps],
+        "resource_changes": [_change(step) for step in steps],
         "output_changes": {},
         "prior_state": prior,
         "configuration": config,

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from provisioner.address import Address
-from provisioner.engine.events import DONE, FAILED, IN_DOUBT, ApplyResult, StepResult
+from provisioner.engine.events import DONE, FAILED, HANDOFF, IN_DOUBT, NOT_STARTED, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import CREATE, DELETE, NOOP, UPDATE, Drift, Plan, Step
 from provisioner.render.human_plan import summary_line
@@ -29,6 +29,13 @@ _REASONS = {
     "replace_because_tainted": "tainted",
     "replace_by_request": "requested",
     "replace_by_triggers": "replace_by_triggers",
+}
+_ENDS = {
+    DONE: ("apply_complete", "info"),
+    HANDOFF: ("apply_progress", "info"),
+    FAILED: ("apply_errored", "error"),
+    IN_DOUBT: ("apply_errored", "error"),
+    NOT_STARTED: ("apply_errored", "warn"),
 }
 
 
@@ -125,7 +132,8 @@ def apply_summary(result: ApplyResult, at: datetime, *, operation: str = "apply"
     }
     results = {r.step.id: r.status for r in result.results if r.step.is_change or r.status != DONE}
     level = "info" if result.exit_code in (0, 3) else "error"
-    return _line("change_summary", applied_line(result), at, level=level, changes=changes, results=results)
+    message = applied_line(result, destroying=operation == "destroy")
+    return _line("change_summary", message, at, level=level, changes=changes, results=results)
 
 
 def failed_summary(operation: str, at: datetime, results: Mapping[str, str] | None = None) -> Line:
@@ -154,13 +162,13 @@ def apply_progress(step: Step, elapsed: float, at: datetime) -> Line:
 
 
 def apply_end(result: StepResult, at: datetime) -> Line:
-    """`apply_complete`, or `apply_errored` where the step failed or is in doubt; `result` is the word for it."""
-    errored = result.status in (FAILED, IN_DOUBT)
+    """`apply_complete` of what is done alone, because readers count these; `apply_errored` of what failed, is in doubt
+    or was not started; a last `apply_progress` of what waits for a person. `result` is the word for it."""
     hook = {**_hook(result.step), "elapsed_seconds": int(result.elapsed), "result": result.status}
     if result.bought is not None:
         hook["bought"] = result.bought
-    kind = "apply_errored" if errored else "apply_complete"
-    return _line(kind, finished_sentence(result), at, level="error" if errored else "info", hook=hook)
+    kind, level = _ENDS[result.status]
+    return _line(kind, finished_sentence(result), at, level=level, hook=hook)
 
 
 def diagnostic(found: Diagnostic, at: datetime) -> Line:
