@@ -3,11 +3,12 @@
 A fault strikes `before` the vendor acts (nothing happened) or `after` it committed (it happened, and the client does
 not learn it). Both look the same to a client, which is the point.
 
-The contract with an in-process transport: `Sandbox.handle` raises `Dropped` where no complete answer comes. Map
-`kind` as a socket would show it in httpx: `refuse` → ConnectError (nothing was sent), `reset` → ReadError, `stall` →
-ReadTimeout (raised at once, nobody waits), `truncate` → RemoteProtocolError (`status`, `headers` and `partial` came
-before the cut). Over HTTP the server really resets (SO_LINGER 0), sleeps and cuts; a `refuse` there is a reset before
-anything was done, because the connection already stands.
+The contract with an in-process transport: where no complete answer comes, `Sandbox.handle` raises `Dropped`, which is
+also the built-in error that a socket would show: ConnectionRefusedError for `refuse` (nothing was sent;
+httpx.ConnectError), TimeoutError for `stall` (raised at once, nobody waits; httpx.ReadTimeout), ConnectionError for
+`reset` (httpx.ReadError) and `truncate` (`status`, `headers` and `partial` came before the cut). Over HTTP the server
+really resets (SO_LINGER 0), sleeps and cuts; a `refuse` there is a reset before anything was done, because the
+connection already stands.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     import sqlite3
 
 KINDS = ("refuse", "reset", "stall", "truncate", "slow", "status", "html", "redirect", "wrong-shape")
-NO_ANSWER = frozenset({"refuse", "reset", "stall", "truncate"})
+NO_ANSWER = frozenset({"refuse", "reset", "stall"})
 
 
-class Dropped(Exception):
-    """No complete answer comes. `kind`: refuse, reset, stall or truncate; `seconds`: how long a stall lasts."""
+class Dropped(ConnectionError):
+    """No complete answer comes. `kind`: refuse, reset, stall or truncate; `seconds`: how long a stall lasts; `length`:
+    the size that a truncated answer announced."""
 
     def __init__(
         self, kind: str, partial: bytes = b"", *, response: Response | None = None, seconds: float = 0
@@ -38,6 +40,17 @@ class Dropped(Exception):
         self.headers = response.headers if response else []
         self.length = len(response.body) if response else 0
         self.seconds = seconds
+
+
+class Refused(Dropped, ConnectionRefusedError):
+    """`refuse`."""
+
+
+class Stalled(Dropped, TimeoutError):
+    """`stall`."""
+
+
+_ERRORS: dict[str, type[Dropped]] = {"refuse": Refused, "stall": Stalled}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +100,11 @@ class Fault:
 
     def spoil(self, request: Request, honest: Response | None) -> Response:
         """The answer in place of `honest` (None: the vendor never acted). Raises Dropped where none comes."""
-        if self.kind in NO_ANSWER:
+        if self.kind == "truncate":
             whole = honest or json_response(200, {"truncated": True})
-            partial = whole.body[: len(whole.body) // 2] if self.kind == "truncate" else b""
-            raise Dropped(self.kind, partial, response=whole if self.kind == "truncate" else None, seconds=self.seconds)
+            raise Dropped(self.kind, whole.body[: len(whole.body) // 2], response=whole)
+        if self.kind in NO_ANSWER:
+            raise _ERRORS.get(self.kind, Dropped)(self.kind, seconds=self.seconds)
         if self.kind == "status":
             return Response(self.status, list(self.headers.items()), b"")
         if self.kind == "redirect":
