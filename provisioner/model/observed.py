@@ -45,6 +45,7 @@ class ObservedCredits:
     unit: str  # "credits", or an upper-case currency code
     at: datetime
     parts: Mapping[str, Decimal] = field(default_factory=dict)
+    note: str | None = None  # a sentence about how to read it: a postpaid account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

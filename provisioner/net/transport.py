@@ -16,7 +16,7 @@ from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import httpx
 
@@ -212,27 +212,34 @@ class Wire:
             if self._sandbox is None:
                 # by name: nothing of the sandbox is needed, or loaded, to talk to a real vendor
                 self._sandbox = import_module("provisioner.sandbox.app").open_sandbox(self._sandbox_path)
-            return _SandboxTransport(self._sandbox)
+            return _SandboxTransport(self._sandbox, import_module("provisioner.sandbox.faults").Dropped)
 
 
 class _SandboxTransport(httpx.BaseTransport):
-    """The embedded vendors without a socket. What they raise to play a broken network becomes httpx's errors."""
+    """The embedded vendors without a socket. Where they let a connection break (`sandbox/faults.py`), httpx's own
+    errors are raised, as a socket would make it."""
 
-    def __init__(self, sandbox: Any) -> None:
+    _BROKEN: ClassVar[dict[str, type[httpx.TransportError]]] = {
+        "refuse": httpx.ConnectError,
+        "reset": httpx.ReadError,
+        "stall": httpx.ReadTimeout,
+        "truncate": httpx.RemoteProtocolError,
+    }
+
+    def __init__(self, sandbox: Any, dropped: type[Exception]) -> None:
         self._sandbox = sandbox
+        self._dropped = dropped
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
             status, headers, body = self._sandbox.handle(
                 request.method, str(request.url), dict(request.headers), request.read()
             )
-        except ConnectionRefusedError:
-            raise httpx.ConnectError("refused") from None
-        except TimeoutError:
-            raise httpx.ReadTimeout("timed out") from None
-        except ConnectionError:
-            raise httpx.ReadError("reset") from None
-        return httpx.Response(status, headers=headers, content=body)
+        except self._dropped as dropped:
+            kind: str = dropped.kind  # type: ignore[attr-defined]  # `faults.Dropped`, which is loaded by name
+        else:
+            return httpx.Response(status, headers=headers, content=body)
+        raise self._BROKEN[kind](f"the sandbox played: {kind}")
 
 
 def _not_sent(error: Exception) -> NotSent:

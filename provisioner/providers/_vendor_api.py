@@ -17,6 +17,8 @@ from provisioner.secret import Secret
 
 LONGEST_LIFE = timedelta(days=3653)  # ten years: what a vendor writes beyond it means "never" (vendor sheet, trap 10)
 
+MISSING: Any = object()  # a member that is absent, where null means something
+
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6750 section 2.1 is narrower; these vendors' tokens are opaque
 _DIGITS = re.compile(r"[+-]?\d{1,18}")
 _NOT_SETTLED = "Whether it took effect is not known. The next apply looks before it does anything else."
@@ -96,8 +98,8 @@ def probe(
 ) -> ObservedToken:
     """Whether a token lives, by a harmless read with it.
 
-    One 401 proves little: it is also what a refused account or address gets. So a token is dead only where the account's
-    own credentials are taken at the same time, and a second read says 401 again.
+    One 401 proves little: it is also what a refused account or address gets. So a token is dead only where the
+    account's own credentials are taken at the same time, and a second read says 401 again.
     """
     first = _judge(read(), forbidden_is_alive=forbidden_is_alive)
     if first.liveness != DEAD:
