@@ -1,0 +1,94 @@
+"""What is allowed in a declaration and still deserves a word. Pure; `validate` and `plan` show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from provisioner import providers
+from provisioner.errors import Diagnostic
+from provisioner.model.desired import Application, CreditFloor, Desired
+from provisioner.providers.base import Credits, Vendor
+from provisioner.times import format_duration
+
+
+def check_warnings(desired: Desired, vendors: Callable[[str], Vendor] = providers.vendor) -> list[Diagnostic]:
+    """Warnings that need no state and no network: one for each combination of token policy and provider, and one for
+    each floor that `[safety] max_spend` cannot see."""
+    found: list[Diagnostic] = []
+    groups: dict[tuple[str, str, timedelta | None], list[Application]] = {}
+    for application in desired.applications:
+        config = desired.providers[application.provider]
+        vendor = vendors(config.type)
+        if not vendor.never_expires(application):
+            life = vendor.token_lifetime(application)
+            groups.setdefault((config.type, application.policy.name, life), []).append(application)
+    for (type_name, _, life), members in groups.items():
+        found.extend(_lives_too_short(members, vendors(type_name), life, desired.run_interval))
+        found.extend(_unverified(members, vendors(type_name), life))
+    for floor in desired.credits:
+        found.extend(_unpriced(floor, vendors(desired.providers[floor.provider].type), desired))
+    return found
+
+
+def _lives_too_short(
+    members: list[Application], vendor: Vendor, life: timedelta | None, run_interval: timedelta
+) -> Iterator[Diagnostic]:
+    """A run may meet a token just before half of its life and leave it alone (contract section 2, `renew_before`)."""
+    if life is None or run_interval <= life / 2:
+        return
+    half = format_duration(life / 2)
+    yield _warning(
+        "lives-too-short",
+        f"{_named(members)}: a {vendor.title} token lives {format_duration(life)}, "
+        f"and apply runs every {format_duration(run_interval)}",
+        f"It can lapse between two runs. Run apply every {half} or more often and set stack.run_interval to that, "
+        "or let consumers fetch tokens with `provisioner token`, which renews first.",
+        members[0],
+    )
+
+
+def _unverified(members: list[Application], vendor: Vendor, life: timedelta | None) -> Iterator[Diagnostic]:
+    policy = members[0].policy
+    if life is None and policy.max_lifetime is not None:
+        yield _warning(
+            "unverified-lifetime",
+            f"{_named(members)}: how long {vendor.title} tokens live is known only once one is granted",
+            f"max_lifetime of {format_duration(policy.max_lifetime)} is held against each token then.",
+            members[0],
+        )
+
+
+def _unpriced(floor: CreditFloor, vendor: Vendor, desired: Desired) -> Iterator[Diagnostic]:
+    if (
+        vendor.credits is Credits.PURCHASE
+        and desired.safety.max_spend
+        and floor.currency not in desired.safety.max_spend
+    ):
+        yield Diagnostic(
+            name="spend-unlimited",
+            summary=f"{floor.address}: [safety] max_spend does not limit what is bought here",
+            detail="It counts purchases by unit_price and currency: declare both, and a limit in that currency. "
+            "max_per_apply holds in any case.",
+            severity="warning",
+            address=str(floor.address),
+            file=floor.file,
+            line=floor.line,
+        )
+
+
+def _named(members: list[Application]) -> str:
+    first = str(members[0].address.as_type("token"))
+    return first if len(members) == 1 else f"{first} and {len(members) - 1} more"
+
+
+def _warning(name: str, summary: str, detail: str, application: Application) -> Diagnostic:
+    return Diagnostic(
+        name=name,
+        summary=summary,
+        detail=detail,
+        severity="warning",
+        address=str(application.address.as_type("token")),
+        file=application.file,
+        line=application.line,
+    )

@@ -1,0 +1,44 @@
+"""Reads one TOML file; what is no TOML is reported, and the load goes on with the other files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+from provisioner.config.problems import Problems, Source
+
+_AT_LINE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")
+
+
+def read_toml(source: Source, file: Path, problems: Problems, advice: str) -> bool:
+    """Fills `source.text` and `source.table`. False, and reported, where the file cannot be read or is no TOML;
+    `advice` is what to do about one that is not there."""
+    try:
+        source.text = file.read_text(encoding="utf-8")
+        # a float keeps its text: 0.02 is two hundredths, not the nearest binary fraction
+        source.table = tomllib.loads(source.text, parse_float=Decimal)
+        return True
+    except OSError as failure:
+        problems.add("no-such-file", f"{source.file} cannot be read: {failure.strerror}", advice, source=source)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        _not_toml(problems, source, failure)
+    except RecursionError:
+        problems.add("toml-syntax", "nested too deeply to be read", "Flatten the value.", source=source)
+    return False
+
+
+def _not_toml(problems: Problems, source: Source, failure: ValueError) -> None:
+    """tomllib's message holds a line, a column and at most one character of the text: no secret."""
+    if isinstance(failure, UnicodeDecodeError):
+        line = failure.object[: failure.start].count(b"\n") + 1
+        problems.add("toml-syntax", "the file is not UTF-8 text", "Save it as UTF-8.", source=source, line=line)
+        return
+    found = _AT_LINE.search(str(failure))
+    line = int(found[1]) if found and found[1] else source.text.count("\n") + 1
+    place = f"line {line}, column {found[2]}" if found and found[2] else "the end of the file"
+    said = _AT_LINE.sub("", str(failure))
+    problems.add(
+        "toml-syntax", f"not TOML: {said}", f"Correct it at {place}; strings need quotes.", source=source, line=line
+    )
