@@ -10,40 +10,21 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, RateLimited, Unreachable
-from provisioner.net import body, limits
+from provisioner.net import limits
 from provisioner.net.answers import Answer
+from provisioner.net.body import Form, Unsendable
+from provisioner.net.request import Given, Request, build
 from provisioner.net.transport import NoAnswer, NotSent, Raw, Wire, is_loopback
 from provisioner.secret import Secret
 
-USER_AGENT = "provisioner"
 _ATTEMPTS = 4
 _ASKED_TO_WAIT = 10  # times that a 429 is waited for
 _BACK_OFF = 0.25  # seconds before the second attempt, doubled for each further one
 _REDIRECTS = 5
-
-
-class _Request(NamedTuple):
-    """`sent` holds the secrets in it. Its repr would show them, and is never made."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    content: bytes | None
-    sent: tuple[Secret, ...]
-    fresh: bool = False
-
-    def __repr__(self) -> str:
-        return f"<{self.where}>"
-
-    @property
-    def where(self) -> str:
-        """Method and address for messages: without query, fragment or user."""
-        parts = urlsplit(self.url)
-        return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Session:
@@ -79,14 +60,14 @@ class Session:
         headers: Mapping[str, str | Secret] | None = None,
         basic: tuple[str, Secret] | None = None,
         bearer: Secret | None = None,
-        form: body.Form | None = None,
+        form: Form | None = None,
         json: Any = None,
     ) -> Answer:
         """A request that changes nothing. Repeated, with jittered back-off, until a complete answer below 500 and
         other than 429 comes. Redirects are followed on the same scheme, host and port only; others are returned.
 
         Raises Unreachable, BadAnswer (an answer beyond 1 MiB), CredentialsRefused (a value that no header carries)."""
-        request = self._request(method, url, headers, basic, bearer, form, json)
+        request = self._request(method, url, Given(headers, basic, bearer, form, json))
         for _ in range(_REDIRECTS):
             answer = self._read(request)
             target = _redirect(request, answer)
@@ -103,7 +84,7 @@ class Session:
         headers: Mapping[str, str | Secret] | None = None,
         basic: tuple[str, Secret] | None = None,
         bearer: Secret | None = None,
-        form: body.Form | None = None,
+        form: Form | None = None,
         json: Any = None,
         repeatable: bool = False,
         fresh: bool = True,
@@ -115,7 +96,7 @@ class Session:
 
         Raises Unreachable (nothing was sent), RateLimited (429), InDoubt (no answer, half of one, 1xx, 3xx, 5xx),
         CredentialsRefused (a value that no header can carry; nothing was sent)."""
-        request = self._request(method, url, headers, basic, bearer, form, json)
+        request = self._request(method, url, Given(headers, basic, bearer, form, json))
         request = request._replace(fresh=fresh and not repeatable)
         for attempt in range(1, _ATTEMPTS + 1):
             outcome = self._send(request)
@@ -134,40 +115,18 @@ class Session:
 
     # -- one request -------------------------------------------------------------------------------------------------
 
-    def _request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str | Secret] | None,
-        basic: tuple[str, Secret] | None,
-        bearer: Secret | None,
-        form: body.Form | None,
-        json: Any,
-    ) -> _Request:
+    def _request(self, method: str, url: str, given: Given) -> Request:
         try:
-            given: dict[str, str | Secret] = {"Accept": "application/json", "User-Agent": USER_AGENT, **(headers or {})}
-            content: bytes | None = None
-            if form is not None:
-                content, given["Content-Type"] = body.encode_form(form), "application/x-www-form-urlencoded"
-            elif json is not None:
-                content, given["Content-Type"] = body.encode_json(json), "application/json"
-            if basic is not None:
-                given["Authorization"] = body.basic(*basic)
-            elif bearer is not None:
-                given["Authorization"] = body.bearer(bearer)
-            wire = {name: body.header_value(name, value) for name, value in given.items()}
-        except body.Unsendable as error:
+            return build(method, url, given, self._secrets)
+        except Unsendable as error:
             problem = str(error)
-        else:
-            sent = body.secrets_in([form, json, given, basic, bearer])
-            return _Request(method, url, wire, content, (*self._secrets, *sent))
         raise CredentialsRefused(
             "credentials-refused",
             f"provider {self.provider}: {problem}",
             "Nothing was sent. Check the value that the reference gives, for a line break or a stray character.",
         )
 
-    def _send(self, request: _Request) -> Answer | NotSent | NoAnswer:
+    def _send(self, request: Request) -> Answer | NotSent | NoAnswer:
         """One attempt in its turn. Returns its errors: what they mean depends on who asked."""
         try:
             with self._pace.turn(budgeted=not is_loopback(urlsplit(request.url).hostname or "")):
@@ -196,7 +155,7 @@ class Session:
 
     # -- reads -------------------------------------------------------------------------------------------------------
 
-    def _read(self, request: _Request) -> Answer:
+    def _read(self, request: Request) -> Answer:
         began, attempt, asked_to_wait = monotonic(), 0, 0
         while True:
             outcome = self._send(request)
@@ -212,7 +171,7 @@ class Session:
                 self._unread(request, outcome)
             self._sleep(request, self._pause(outcome, attempt + asked_to_wait))
 
-    def _unread(self, request: _Request, outcome: Answer | NotSent | NoAnswer) -> NoReturn:
+    def _unread(self, request: Request, outcome: Answer | NotSent | NoAnswer) -> NoReturn:
         who = f"provider {self.provider}"
         if isinstance(outcome, NoAnswer) and outcome.whole:
             raise BadAnswer("bad-answer", f"{who}: {outcome}", f"{request.where}. Check base_url.")
@@ -229,7 +188,7 @@ class Session:
 
     # -- changes -----------------------------------------------------------------------------------------------------
 
-    def _settle(self, request: _Request, outcome: Answer | NotSent | NoAnswer) -> Answer:
+    def _settle(self, request: Request, outcome: Answer | NotSent | NoAnswer) -> Answer:
         who = f"provider {self.provider}"
         if isinstance(outcome, NotSent):
             raise Unreachable(
@@ -267,7 +226,7 @@ class Session:
             return max(back_off, limits.retry_after(outcome.headers) or 0.0)
         return back_off
 
-    def _sleep(self, request: _Request, seconds: float) -> None:
+    def _sleep(self, request: Request, seconds: float) -> None:
         try:
             self._pace.sleep(seconds)
         except limits.Closed:
@@ -297,7 +256,7 @@ def _passing(outcome: Answer | NotSent | NoAnswer) -> bool:
     return not (isinstance(outcome, NoAnswer) and outcome.whole)
 
 
-def _redirect(request: _Request, answer: Answer) -> str | None:
+def _redirect(request: Request, answer: Answer) -> str | None:
     """Where to look instead: on the same scheme, host and port, because the request carries credentials. A body is sent
     again only where the server asks for that (307, 308: RFC 9110 section 15.4)."""
     followed = (301, 302, 303, 307, 308) if request.method in ("GET", "HEAD") else (307, 308)

@@ -12,18 +12,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
+
+from provisioner.net import embedded
 
 MAX_BODY = 1 << 20  # bytes, after decompression
 _KEEP_ALIVE = 1.0  # seconds: below every usual server's own, so that no request meets a closing connection
 _CONNECT_TIMEOUT = 10.0
-_SANDBOX_HOST = "sandbox.invalid"
 
 _TALKATIVE = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _NEVER_LEFT = (
@@ -149,7 +149,7 @@ class Wire:
             parsed = httpx.URL(url)
         except httpx.InvalidURL:
             parsed = httpx.URL("")
-        if self._sandbox_path is not None and parsed.host == _SANDBOX_HOST:
+        if self._sandbox_path is not None and parsed.host == embedded.HOST:
             return "sandbox"
         loopback = is_loopback(parsed.host)
         if parsed.scheme == "https" and parsed.host:
@@ -192,7 +192,11 @@ class Wire:
         if kind.route == "plain":
             # no TLS on this route, so no CA bundle is loaded for it (30 ms)
             return httpx.Client(verify=False, trust_env=False, **common)  # noqa: S501  # http:// to loopback only
-        return httpx.Client(verify=self._tls_context(), trust_env=kind.route == "outside", **common)
+        try:
+            return httpx.Client(verify=self._tls_context(), trust_env=kind.route == "outside", **common)
+        except (ImportError, ValueError):  # a socks proxy without its package, a proxy that is no URL
+            pass
+        raise NotSent("the proxy settings in the environment cannot be used", passing=False)
 
     def _tls_context(self) -> ssl.SSLContext:
         with self._lock:
@@ -209,37 +213,30 @@ class Wire:
 
     def _sandbox_transport(self) -> httpx.BaseTransport:
         with self._lock:
-            if self._sandbox is None:
-                # by name: nothing of the sandbox is needed, or loaded, to talk to a real vendor
-                self._sandbox = import_module("provisioner.sandbox.app").open_sandbox(self._sandbox_path)
-            return _SandboxTransport(self._sandbox, import_module("provisioner.sandbox.faults").Dropped)
+            if self._sandbox is None and self._sandbox_path is not None:
+                self._sandbox = embedded.open_sandbox(self._sandbox_path)
+            return _SandboxTransport(self._sandbox)
 
 
 class _SandboxTransport(httpx.BaseTransport):
-    """The embedded vendors without a socket. Where they let a connection break (`sandbox/faults.py`), httpx's own
-    errors are raised, as a socket would make it."""
+    """The embedded vendors without a socket. Where they let a connection break, they raise the built-in error that a
+    socket would raise (`sandbox/faults.py`)."""
 
-    _BROKEN: ClassVar[dict[str, type[httpx.TransportError]]] = {
-        "refuse": httpx.ConnectError,
-        "reset": httpx.ReadError,
-        "stall": httpx.ReadTimeout,
-        "truncate": httpx.RemoteProtocolError,
-    }
-
-    def __init__(self, sandbox: Any, dropped: type[Exception]) -> None:
+    def __init__(self, sandbox: Any) -> None:
         self._sandbox = sandbox
-        self._dropped = dropped
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
             status, headers, body = self._sandbox.handle(
                 request.method, str(request.url), dict(request.headers), request.read()
             )
-        except self._dropped as dropped:
-            kind: str = dropped.kind  # type: ignore[attr-defined]  # `faults.Dropped`, which is loaded by name
-        else:
-            return httpx.Response(status, headers=headers, content=body)
-        raise self._BROKEN[kind](f"the sandbox played: {kind}")
+        except ConnectionRefusedError:
+            raise httpx.ConnectError("refused") from None
+        except TimeoutError:
+            raise httpx.ReadTimeout("timed out") from None
+        except ConnectionError:
+            raise httpx.ReadError("reset") from None
+        return httpx.Response(status, headers=headers, content=body)
 
 
 def _not_sent(error: Exception) -> NotSent:

@@ -13,11 +13,12 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from provisioner import times
-from provisioner.errors import Diagnostic, InDoubt, ProviderFailed, RateLimited, StepRefused
+from provisioner.errors import InDoubt, ProviderFailed, RateLimited, StepRefused
 from provisioner.model.desired import Application, CreditFloor, ProviderConfig
 from provisioner.model.observed import ALIVE, DEAD, ObservedCredits, ObservedToken, ProviderObservation
 from provisioner.model.plan import Handoff
 from provisioner.model.recorded import TokenRecord
+from provisioner.net import embedded
 from provisioner.net.answers import Answer, NotJson
 from provisioner.providers import _vendor_api as api
 from provisioner.providers import base
@@ -29,7 +30,6 @@ from provisioner.providers._eztexting_answers import (
     retry_after,
     said_by,
 )
-from provisioner.providers._urls import sandbox_url
 from provisioner.providers.base import ClientCredentials, Grant, PurchaseAnswer, Refresh, Revoke, Revoked, TokenWish
 from provisioner.secret import Secret
 
@@ -97,27 +97,6 @@ class EzTexting(base.Vendor):
         """Whoever holds a lost pair can refresh it until the refresh token ends; whether that slides is not known."""
         return sent_at + REFRESH_LIFE
 
-    def check_floor(self, floor: CreditFloor) -> list[Diagnostic]:
-        """Credits are whole, and so is every number that a purchase is computed from."""
-        numbers = {
-            "minimum": floor.minimum,
-            "target": floor.target,
-            "pack": floor.pack,
-            "max_per_apply": floor.max_per_apply,
-            "max_per_day": floor.max_per_day,
-        }
-        return [
-            Diagnostic(
-                name="bad-value",
-                summary=f"{key} must be a whole number: EZ Texting counts whole credits",
-                detail=f"Write {value.to_integral_value()} in the place of {value}.",
-                address=str(floor.address),
-                key_path=key,
-            )
-            for key, value in numbers.items()
-            if value is not None and value != value.to_integral_value()
-        ]
-
     def kill_handoff(self, record: TokenRecord) -> Handoff:
         """For a token whose value is lost: the API revokes any other."""
         ends = record.refresh_expires_at or record.expires_at or self.latest_end(record.issued_at, None)
@@ -153,7 +132,7 @@ class Provider(base.Provider):
     def __init__(self, config: ProviderConfig, session: Session, resolve: base.Resolve) -> None:
         super().__init__(config, session, resolve)
         self._at_sandbox = config.base_url == "sandbox"
-        root = sandbox_url("eztexting") if self._at_sandbox else (config.base_url or VENDOR.default_base_url)
+        root = embedded.base_url("eztexting") if self._at_sandbox else (config.base_url or VENDOR.default_base_url)
         self._root = root.rstrip("/")
         self._account_answered = Event()  # the login was taken in this run
 
@@ -253,9 +232,7 @@ class Provider(base.Provider):
     def setting(self, name: str) -> Secret:
         """A secret setting; at the sandbox, its own account's where the file gives none."""
         if self._at_sandbox and name not in self.config.settings:
-            from provisioner.sandbox.accounts import ACCOUNTS
-
-            return Secret(ACCOUNTS["eztexting"][name])
+            return Secret(embedded.account("eztexting", name))
         return super().setting(name)
 
     def _login(self) -> tuple[str, Secret]:

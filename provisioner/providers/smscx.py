@@ -18,6 +18,7 @@ from provisioner.model.desired import Application, CreditFloor, ProviderConfig
 from provisioner.model.observed import ObservedApplication, ObservedCredits, ObservedToken
 from provisioner.model.plan import Handoff
 from provisioner.model.recorded import ApplicationRecord, TokenRecord
+from provisioner.net import embedded
 from provisioner.net.answers import Answer, NotJson
 from provisioner.providers import _smscx_panel as panel
 from provisioner.providers import _vendor_api as api
@@ -33,7 +34,6 @@ from provisioner.providers._smscx_answers import (
     retry_after,
 )
 from provisioner.providers._smscx_declared import check_application
-from provisioner.providers._urls import sandbox_url
 from provisioner.providers.base import ClientCredentials, Grant, Refresh, Revoked, TokenWish
 from provisioner.secret import Secret
 
@@ -115,7 +115,7 @@ class Provider(base.Provider):
     def __init__(self, config: ProviderConfig, session: Session, resolve: base.Resolve) -> None:
         super().__init__(config, session, resolve)
         self._at_sandbox = config.base_url == "sandbox"
-        root = sandbox_url("smscx") if self._at_sandbox else (config.base_url or VENDOR.default_base_url)
+        root = embedded.base_url("smscx") if self._at_sandbox else (config.base_url or VENDOR.default_base_url)
         self._root = root.rstrip("/")
         self._listed: list[Listed] | None = None
         self._listing = Lock()
@@ -218,9 +218,7 @@ class Provider(base.Provider):
     def setting(self, name: str) -> Secret:
         """A secret setting; at the sandbox, its own account's where the file gives none."""
         if self._at_sandbox and name not in self.config.settings:
-            from provisioner.sandbox.accounts import ACCOUNTS
-
-            return Secret(ACCOUNTS["smscx"][name])
+            return Secret(embedded.account("smscx", name))
         return super().setting(name)
 
     def _read(self, path: str, what: str) -> Answer:
