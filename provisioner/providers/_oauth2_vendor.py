@@ -44,9 +44,11 @@ class OAuth2(base.Vendor):
     type = "oauth2"
     title = "OAuth 2.0"
     default_base_url = ""
+    # kind text and not url: these are taken to the letter, and a trailing slash counts (RFC 8414 section 3.3;
+    # django-oauth-toolkit answers 404 without it). `check_provider` judges them.
     settings = (
-        base.Setting(name="issuer", kind="url", help="the server's issuer; its endpoints are discovered (RFC 8414)"),
-        *(base.Setting(name=name, kind="url", help=_URL_HELP[name]) for name in ENDPOINTS.values()),
+        base.Setting(name="issuer", kind="text", help="the server's issuer; its endpoints are discovered (RFC 8414)"),
+        *(base.Setting(name=name, kind="text", help=_URL_HELP[name]) for name in ENDPOINTS.values()),
         base.Setting(
             name="initial_access_token", kind="secret", help="what a registration is authorized with (RFC 7591)"
         ),

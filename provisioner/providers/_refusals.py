@@ -28,6 +28,15 @@ _ADVICE = {
     "invalid_redirect_uri": "Declare a `redirect_uri` that the server accepts.",
 }
 
+# Registered words (RFC 6749, 7009, 7591, 8628, 8707): what they mean must not depend on whether some short secret is a
+# part of them.
+_REGISTERED = frozenset(
+    "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope access_denied "
+    "unsupported_token_type invalid_token insufficient_scope invalid_redirect_uri invalid_client_metadata "
+    "invalid_software_statement unapproved_software_statement authorization_pending slow_down expired_token "
+    "invalid_target".split()
+)
+
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _TOKEN_LIKE = re.compile(r"(?=[^\s'\"<>,;()]*[0-9A-Z])[^\s'\"<>,;()]{16,}")
@@ -50,6 +59,8 @@ def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
     """The `error` code of an error body, where there is one that can be shown (RFC 6749 section 5.2)."""
     body = json_object(answer) or {}
     error = body.get("error")
+    if isinstance(error, str) and error in _REGISTERED:
+        return error
     if not isinstance(error, str) or not _CODE.fullmatch(error):
         return None
     return error if printable(error, sent) == error else None

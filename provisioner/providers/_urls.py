@@ -68,9 +68,14 @@ def url_problem(url: object) -> str | None:
     return None
 
 
+def shows_json(answer: Answer) -> bool:
+    """Whether a read was answered by the API itself: a maintenance page is a 200 too, and proves nothing."""
+    return answer.status == 200 and json_object(answer) is not None
+
+
 def json_object(answer: Answer) -> dict[str, Any] | None:
-    """The body as a JSON object; None for anything else."""
+    """The body as a JSON object; None for anything else. A number with an absurd exponent is an ArithmeticError."""
     try:
         return answer.object()
-    except NotJson:
+    except (NotJson, ArithmeticError):
         return None

@@ -18,7 +18,7 @@ from provisioner.model.recorded import ApplicationRecord, TokenRecord
 from provisioner.providers import base
 from provisioner.providers._adopted import CODE_FLOW_SETTINGS, CodeFlowProvider, pair_problems, url_problems
 from provisioner.providers._oauth import code_fields, request_token
-from provisioner.providers._urls import JSON_ONLY, Field
+from provisioner.providers._urls import JSON_ONLY, Field, shows_json
 from provisioner.secret import Secret
 
 WEB = "https://www.textking.com"
@@ -139,7 +139,7 @@ class Provider(CodeFlowProvider):
         answer = self.session.read("GET", url, headers=JSON_ONLY, bearer=token)
         if answer.status in (401, 403):
             return ObservedToken(liveness=DEAD)
-        if answer.status == 200:
+        if shows_json(answer):
             return ObservedToken(liveness=ALIVE)
         return ObservedToken(liveness=UNKNOWN, detail=f"the probe was answered with status {answer.status}")
 

@@ -30,7 +30,7 @@ from provisioner.providers import base
 from provisioner.providers._adopted import CODE_FLOW_SETTINGS, CodeFlowProvider, pair_problems, url_problems
 from provisioner.providers._authorization import OUT_OF_BAND
 from provisioner.providers._revocation import revoke_pair
-from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object
+from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, shows_json
 from provisioner.secret import Secret
 
 WEB = "https://app.textmaster.com"
@@ -178,7 +178,7 @@ class Provider(CodeFlowProvider):
         answer = self._me(token)
         if answer.status == 401:
             return ObservedToken(liveness=DEAD)
-        if answer.status == 200:
+        if shows_json(answer):
             return ObservedToken(liveness=ALIVE)
         if answer.status == 403:
             return ObservedToken(liveness=ALIVE, detail="the token lives, and has no scope that reads the user")
