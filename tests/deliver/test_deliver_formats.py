@@ -79,9 +79,8 @@ def test_a_shell_reads_the_dotenv_file(value: str) -> None:
     """Sourced by a POSIX shell, the variable holds the very token."""
     try:
         text = dotenv.deliver([token(value=value)])
-    except Invalid as refused:
-        assert value not in str(refused)
-        return
+    except Invalid:
+        return  # that the error shows nothing is test_dotenv_refuses_what_readers_read_apart's
     script = f'{text}printf %s "$TOKEN_CAMPAIGNS_WEB"'
     assert subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True).stdout.decode() == value
 
@@ -158,7 +157,7 @@ def test_github_reads_the_value_between_its_delimiters(value: str) -> None:
 
 
 def test_masks_come_one_a_line() -> None:
-    """GitHub masks line by line, and reads escapes: every line of a secret is masked, none is printed raw twice over."""
+    """GitHub masks line by line, and reads escapes: a secret is masked whole, and each line of it."""
     assert github.masks([Secret("a%b"), Secret("x\ny"), Secret("")]) == (
         "::add-mask::a%25b\n::add-mask::x%0Ay\n::add-mask::x\n::add-mask::y\n"
     )
