@@ -32,11 +32,13 @@ _HEAD, _MIDDLE, _TAIL = b'{"digest":"', b'","plan":', b"}"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
     """`plan` is as it was made, `prior_state` and `configuration` what it was made from, as `show --json` prints them.
-    Amounts in values of steps are Decimal or int, lists stand for tuples."""
+    Amounts in values of steps are Decimal or int, lists stand for tuples. `digest` is that of the file it was read from,
+    empty where it was read from none."""
 
     plan: Plan
     prior_state: dict[str, Any]
     configuration: dict[str, Any]
+    digest: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What the file's BODY holds."""
@@ -56,8 +58,12 @@ def saved_plan(plan: Plan, desired: Desired, state: State) -> SavedPlan:
 
 def dump(plan: Plan, desired: Desired, state: State) -> bytes:
     """The file's bytes, to be written with mode 0600. Equal inputs give equal bytes. Raises TypeError on a secret."""
-    body = json_text(saved_plan(plan, desired, state).to_json(), sort_keys=True).encode()
+    body = _body(saved_plan(plan, desired, state).to_json())
     return _HEAD + hashlib.sha256(body).hexdigest().encode() + _MIDDLE + body + _TAIL + b"\n"
+
+
+def _body(document: dict[str, Any]) -> bytes:
+    return json_text(document, sort_keys=True).encode()
 
 
 def load(data: bytes) -> SavedPlan:
@@ -67,25 +73,26 @@ def load(data: bytes) -> SavedPlan:
     if not (line.startswith(_HEAD) and line[start : start + len(_MIDDLE)] == _MIDDLE and line.endswith(_TAIL)):
         raise _unreadable("It does not begin and end as a saved plan does.")
     body = line[start + len(_MIDDLE) : -len(_TAIL)]
-    if hashlib.sha256(body).hexdigest().encode() != line[len(_HEAD) : start]:
+    digest = hashlib.sha256(body).hexdigest()
+    if digest.encode() != line[len(_HEAD) : start]:
         raise PlanRefused(
             "plan-altered",
             "The plan file was changed after it was written",
             "Its digest does not fit its contents. Make the plan again with `provisioner plan --out FILE`.",
         )
     try:
-        return _parse(json.loads(body, parse_float=Decimal))
+        return _parse(json.loads(body, parse_float=Decimal), digest)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise _unreadable("Its contents are not those of a saved plan.") from None
 
 
-def _parse(found: Any) -> SavedPlan:
+def _parse(found: Any, digest: str) -> SavedPlan:
     if found["kind"] != "provisioner-plan" or found["format"] != FORMAT:
         raise ValueError
     prior, config = found["prior_state"], found["configuration"]
     if not (isinstance(prior, dict) and isinstance(config, dict)):
         raise TypeError
-    return SavedPlan(plan=plan_from_json(found["plan"]), prior_state=prior, configuration=config)
+    return SavedPlan(plan=plan_from_json(found["plan"]), prior_state=prior, configuration=config, digest=digest)
 
 
 def _unreadable(why: str) -> PlanRefused:
@@ -106,9 +113,10 @@ def differences(saved: SavedPlan, derived: SavedPlan) -> list[str]:
 
     Compares everything that the file holds, so that what was reviewed is what is done.
     """
-    old, new = saved.to_json(), derived.to_json()
-    if json_text(old, sort_keys=True) == json_text(new, sort_keys=True):
+    new = derived.to_json()
+    if hashlib.sha256(_body(new)).hexdigest() == saved.digest:
         return []
+    old = saved.to_json()
     found = _step_differences(old["plan"].pop("steps", []), new["plan"].pop("steps", []))
     for name in sorted({*old["plan"], *new["plan"]}):
         if _differ(old["plan"].get(name), new["plan"].get(name)):
