@@ -1,0 +1,94 @@
+"""Group commit: many threads append, and one flush serves all that wait.
+
+Who comes while nobody writes, writes; what arrives meanwhile goes out with the next write. So a lone append costs one
+flush at once, and fifty threads share one, with no timer and no thread of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from provisioner.errors import HeadMoved, StoreFailed
+
+T = TypeVar("T")
+
+
+class _Waiting(Generic[T]):
+    __slots__ = ("item", "written")
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.written = False
+
+
+class GroupCommit(Generic[T]):
+    """`write` gets what waits, in the order that it came, and returns once all of it is durable. It is never called
+    twice at a time. One failed write fails all that were in it, all that wait, and every later append: what follows a
+    hole in the journal must not be recorded, and so not be sent."""
+
+    def __init__(self, write: Callable[[list[T]], None]) -> None:
+        self._write = write
+        self._turn = threading.Condition()
+        self._queue: list[_Waiting[T]] = []
+        self._writing = False
+        self._failure: BaseException | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self._failure is not None
+
+    def append(self, item: T) -> None:
+        """Returns once `item` is durable. Raises what `write` raised, StoreFailed or HeadMoved."""
+        mine = _Waiting(item)
+        batch = self._wait(mine)
+        if batch:
+            self._lead(batch)
+
+    def _wait(self, mine: _Waiting[T]) -> list[_Waiting[T]]:
+        """The batch that this thread must write, with `mine` in it; [] once another has written it."""
+        with self._turn:
+            self._queue.append(mine)
+            try:
+                while not mine.written:
+                    if self._failure is not None:
+                        raise _again(self._failure)
+                    if not self._writing:
+                        self._writing, batch, self._queue = True, self._queue, []
+                        return batch
+                    self._turn.wait()
+            except BaseException:
+                # an interrupt, or the failure above: nobody waits for it now, so nobody shall write it later
+                self._queue = [waiting for waiting in self._queue if waiting is not mine]
+                raise
+        return []
+
+    def _lead(self, batch: list[_Waiting[T]]) -> None:
+        failure: BaseException | None = None
+        try:
+            self._write([waiting.item for waiting in batch])
+        except BaseException as fault:
+            failure = fault
+            raise
+        finally:
+            with self._turn:
+                self._writing = False
+                self._failure = failure
+                for waiting in batch:
+                    waiting.written = failure is None
+                self._turn.notify_all()
+
+
+def _again(failure: BaseException) -> StoreFailed:
+    """Each thread raises an error of its own: one object raised by many mixes up their tracebacks."""
+    if isinstance(failure, StoreFailed):
+        again = StoreFailed if not isinstance(failure, HeadMoved) else HeadMoved
+        error = again("state-unreachable", str(failure))
+        error.diagnostics = failure.diagnostics
+        return error
+    return StoreFailed(
+        "state-unreachable",
+        "An append to the recorded state was interrupted, so nothing more is recorded or sent by this run.",
+        "Run the command again; it finds out what became of what was under way.",
+    )

@@ -1,0 +1,292 @@
+"""The door: open, begin, append, close. Everything else of this room serves these.
+
+journal = Journal.open(store, stack="messaging", memory=HeadMemory.of_user(os.environ))
+journal.begin(run, lock=held)          # from here on nobody else can append after our head
+journal.append(Draft("intent", "token.campaigns", {...}))       # durable when it returns
+journal.close()
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from provisioner import times
+from provisioner.errors import Diagnostic, HeadMoved, StoreFailed
+from provisioner.journal import history, load
+from provisioner.journal.chain import Link
+from provisioner.journal.entries import Entry, dump, plain, write_line
+from provisioner.journal.fold import Change, decode, state_to_json
+from provisioner.journal.group import GroupCommit
+from provisioner.journal.memory import HeadMemory
+from provisioner.journal.run import RunInfo
+from provisioner.journal.stores.base import Position, Store
+from provisioner.model.recorded import State
+
+if TYPE_CHECKING:
+    from provisioner.journal.locks import HeldLock
+
+FEWEST = 256  # entries behind a checkpoint before another is worth its bytes
+OURS = frozenset({"checkpoint", "lock", "unlock", "rollback-accepted"})  # kinds that only this module writes
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a caller wants appended. `body` is JSON (see `entries.plain`): sealed values, never secrets."""
+
+    kind: str
+    address: str | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A draft that is known to fold, its body spelled out already: what threads can do before they queue."""
+
+    kind: str
+    address: str | None
+    body: str
+    change: Change
+
+
+class Journal:
+    """One opened state. Thread-safe; `state` changes as entries become durable, so whoever walks it while others append
+    takes a `snapshot`. Nothing is written before `begin`."""
+
+    def __init__(
+        self, store: Store, loaded: load.Loaded, *, memory: HeadMemory | None, clock: Callable[[], datetime] = times.now
+    ) -> None:
+        self.store = store
+        self.state = loaded.state
+        self.notices: list[Diagnostic] = loaded.notices
+        self.memory = memory
+        self.run: RunInfo | None = None
+        self._loaded = loaded
+        self._position = loaded.position
+        self._clock = clock
+        self._rollback: str | None = None
+        self._lock: HeldLock | None = None
+        self._closed = False
+        self._folding = threading.Lock()
+        self._group: GroupCommit[list[_Ready]] = GroupCommit(self._commit)
+
+    @classmethod
+    def open(
+        cls,
+        store: Store,
+        *,
+        stack: str,
+        memory: HeadMemory | None,
+        accept_rollback: bool = False,
+        clock: Callable[[], datetime] = times.now,
+    ) -> Journal:
+        """Reads and verifies; writes nothing to the store. `memory` None: nothing is known and nothing is kept.
+
+        Raises StateUntrusted (damaged, newer format, foreign, rolled back) and StoreFailed. `accept_rollback` goes on
+        from an older copy; `begin` records that.
+        """
+        lineage = memory.lineage_at(store.identity) if memory else None
+        seen = memory.recall(lineage) if memory and lineage else None  # before the load: later it may be newer
+        loaded = load.load(store, stack=stack, seen=seen)
+        if seen is None and memory and loaded.state.lineage:
+            seen = memory.recall(loaded.state.lineage)  # known from another location
+        why = load.judge(store, loaded, seen)
+        if why and seen:  # what was recalled after the load may be newer than it: look once more
+            loaded = load.load(store, stack=stack, seen=seen)
+            why = load.judge(store, loaded, seen)
+        if why and not accept_rollback:
+            raise why.error(store.location)
+        journal = cls(store, loaded, memory=memory, clock=clock)
+        journal.state.stack = stack
+        if why:
+            journal._accept(why)  # forgotten once `begin` recorded it: until then each command is told of it again
+        elif memory and loaded.state.lineage:
+            memory.remember(load.to_remember(loaded), store.identity)
+        return journal
+
+    @property
+    def lineage(self) -> str:
+        """The state's identity, fixed by the first `begin`; "" before."""
+        return self.state.lineage
+
+    @property
+    def started(self) -> datetime:
+        """When the run began. Raises RuntimeError before `begin`."""
+        if self.run is None:
+            raise RuntimeError("no run has begun")
+        return self.run.started
+
+    def snapshot(self) -> State:
+        """The state as of one entry, which later appends do not change."""
+        with self._folding:
+            state = self.state
+            return State(
+                stack=state.stack,
+                lineage=state.lineage,
+                serial=state.serial,
+                head=state.head,
+                objects=dict(state.objects),
+                operations=dict(state.operations),
+                purchases=list(state.purchases),
+                handoffs=dict(state.handoffs),
+                updated_at=state.updated_at,
+            )
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def begin(self, run: RunInfo, lock: HeldLock | None = None) -> None:
+        """The first append: fixes the lineage, cuts off a torn tail, starts a new segment where one is due, and writes
+        `lock`, after which no former holder can append. `lock` is released by `close`.
+
+        Raises HeadMoved where somebody appended since `open` (open again), StoreFailed where nothing can be written.
+        """
+        if self.run is not None:
+            raise RuntimeError("begin is called once")
+        self._lock = lock
+        if self._loaded.torn:
+            self.store.truncate(self._position, self._loaded.torn)
+            self._loaded.torn = 0
+        self.run = run
+        drafts = [Draft("lock", None, self._lock_body(run, lock))]
+        if self._rollback:
+            drafts.insert(0, Draft("rollback-accepted", None, {"detail": self._rollback}))
+        if lock is not None:
+            self.notices.extend(notice for notice in lock.notices if notice not in self.notices)
+        if self._segment_due():
+            drafts.insert(0, Draft("checkpoint", None, {"state": state_to_json(self.state)}))
+        self._group.append([_ready(draft) for draft in drafts])
+        if self.memory is not None:
+            self.memory.remember(load.to_remember(self._loaded), self.store.identity, backwards=True)
+
+    def append(self, *drafts: Draft) -> None:
+        """Durable when it returns, all of it or (on an error) none that anybody may rely on.
+
+        Raises HeadMoved where another run appended first, StoreFailed where it cannot be written; after either every
+        later append fails too. ValueError and TypeError are the caller's mistakes: nothing was written.
+        """
+        if self.run is None or self._closed:
+            raise RuntimeError("append comes between begin and close")
+        if any(draft.kind in OURS for draft in drafts):
+            raise ValueError(f"only the journal writes {', '.join(sorted(OURS))}")
+        if drafts:
+            self._group.append([_ready(draft) for draft in drafts])
+
+    def still_ours(self) -> None:
+        """To be called right before a request is sent: raises HeadMoved where this process slept past its lease, when
+        another may hold the lock and have taken what we announced for abandoned. Looks at a clock only."""
+        if self._lock is not None and self._lock.lapsed():
+            raise HeadMoved(
+                "head-moved",
+                "This run was stopped for longer than its lock's lease, so another may have begun; nothing is sent.",
+                "Run the command again; what was announced and not sent is settled then.",
+            )
+
+    def close(self) -> None:
+        """Writes `unlock` where `lock` was written, and releases the lock. Never raises: the run is over, and what
+        could not be written is in `notices`. May be called twice."""
+        if self._closed:
+            return
+        try:
+            if self.run is not None and not self._group.failed:
+                self._group.append([_ready(Draft("unlock", None, self._unlock_body()))])
+        except StoreFailed as fault:
+            self.notices.extend(fault.diagnostics)
+        finally:
+            self._closed = True
+            if self._lock is not None:
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- looking back ------------------------------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries up to our head, oldest first, verified on the way."""
+        return history.entries(self.store, self.state.serial)
+
+    def state_at(self, when: int | datetime) -> State:
+        """The fold up to a serial, or up to the last entry written at or before a moment. Raises Invalid "usage" for a
+        serial that is not there yet."""
+        return history.state_at(self.store, when, self.snapshot())
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _commit(self, batches: list[list[_Ready]]) -> None:
+        """Runs in one thread at a time (see `GroupCommit`)."""
+        assert self.run is not None  # noqa: S101  # begin has set it
+        ready = [item for batch in batches for item in batch]
+        now = self._clock()
+        state = self.state
+        link = Link(serial=state.serial, head=state.head, lineage=state.lineage or str(uuid4()))
+        lines, links = [], []
+        for item in ready:
+            line, digest = write_line(
+                serial=link.serial + 1,
+                time=times.to_rfc3339(now),
+                actor=self.run.actor,
+                run=self.run.id,
+                kind=item.kind,
+                address=item.address,
+                body=item.body,
+                lineage=link.lineage,
+                prev=link.head,
+            )
+            link = Link(serial=link.serial + 1, head=digest, lineage=link.lineage)
+            lines.append(line)
+            links.append(link)
+        put = self.store.start_segment if ready[0].kind == "checkpoint" else self.store.append
+        self._position = put(b"".join(lines), self._position, link.head)
+        self._fold(ready, links, now)
+        if self.memory is not None:
+            self.memory.remember_head(link.lineage, link.serial, link.head)
+
+    def _fold(self, ready: list[_Ready], links: list[Link], now: datetime) -> None:
+        run = self.run.id if self.run else ""
+        moment = times.from_rfc3339(times.to_rfc3339(now))  # as a reader will see it
+        with self._folding:
+            self.state.lineage = links[0].lineage
+            for item, link in zip(ready, links, strict=True):
+                item.change.apply(self.state, serial=link.serial, head=link.head, time=moment, run=run)
+
+    def _segment_due(self) -> bool:
+        """Never in the middle of a run: a checkpoint costs what is live, and a run writes about as much anyway."""
+        behind = self._loaded.entries_since_checkpoint()
+        return self._position.segment == 0 or behind > max(FEWEST, 2 * len(self.state.objects))
+
+    def _lock_body(self, run: RunInfo, lock: HeldLock | None) -> dict[str, Any]:
+        body: dict[str, Any] = run.to_json()
+        if lock is not None:
+            body["lock"] = lock.info.public()
+            if lock.taken_over is not None:
+                body["taken_over"] = lock.taken_over.public()
+        return body
+
+    def _unlock_body(self) -> dict[str, Any]:
+        return {"lock": {"id": self._lock.info.id}} if self._lock is not None else {}
+
+    def _accept(self, why: load.Older) -> None:
+        self._rollback = why.text
+        self.notices.append(
+            Diagnostic(
+                name="rollback-accepted",
+                severity="warning",
+                summary=f"An older copy of the recorded state was accepted: {why.text}.",
+                detail="Tokens made since are unknown to it. Compare `provisioner plan` with what the vendors show.",
+            )
+        )
+
+
+def _ready(draft: Draft) -> _Ready:
+    body = plain(draft.body)
+    return _Ready(draft.kind, draft.address, dump(body), decode(draft.kind, draft.address, body))
+
+
+__all__ = ["Draft", "Journal", "Position", "RunInfo"]
