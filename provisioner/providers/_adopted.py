@@ -9,10 +9,11 @@ from provisioner.errors import Diagnostic, ProviderFailed
 from provisioner.model.desired import Application, ProviderConfig, Reference
 from provisioner.model.observed import ObservedApplication
 from provisioner.model.recorded import ApplicationRecord
+from provisioner.net import embedded
 from provisioner.providers import base
 from provisioner.providers._authorization import authorization_request, read_callback
 from provisioner.providers._oauth import code_fields, refresh_fields, request_token
-from provisioner.providers._urls import Endpoint, Field, sandbox_url, url_problem
+from provisioner.providers._urls import Endpoint, Field, url_problem
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:
@@ -43,10 +44,8 @@ def sealed_secret(record: ApplicationRecord, open_sealed: base.Opener) -> Secret
 
 def sandbox_client(vendor_type: str) -> base.ClientCredentials:
     """The account that every sandbox starts with, so that `base_url = "sandbox"` needs none."""
-    from provisioner.sandbox.accounts import ACCOUNTS
-
-    account = ACCOUNTS[vendor_type]
-    return base.ClientCredentials(client_id=account["client_id"], client_secret=Secret(account["client_secret"]))
+    secret = Secret(embedded.account(vendor_type, "client_secret"))
+    return base.ClientCredentials(client_id=embedded.account(vendor_type, "client_id"), client_secret=secret)
 
 
 def observe(found: base.ClientCredentials) -> ObservedApplication:
@@ -84,7 +83,7 @@ class CodeFlowProvider(base.Provider):
 
     def __init__(self, config: ProviderConfig, session: Session, resolve: base.Resolve) -> None:
         super().__init__(config, session, resolve)
-        base_url = sandbox_url(self.vendor_type) if config.base_url == "sandbox" else config.base_url.rstrip("/")
+        base_url = embedded.base_url(self.vendor_type) if config.base_url == "sandbox" else config.base_url.rstrip("/")
         api = self.default_api_url if base_url in ("", self.default_base_url) else base_url
         root = base_url or self.default_base_url
         self.authorize_url: str = config.settings.get("authorize_url", f"{root}/oauth/authorize")

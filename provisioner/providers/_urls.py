@@ -1,4 +1,4 @@
-"""Which URLs a client may send credentials to, and where the embedded vendors live.
+"""Which URLs a client may send credentials to, and reading what comes back from one.
 
 Source: RFC 6749 sections 3.1 and 3.2 (TLS, no fragment), RFC 8252 section 8.3 (plain http on loopback only).
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from provisioner.net import embedded
 from provisioner.net.answers import Answer, NotJson
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:
     from provisioner.net.session import Session
 
-SANDBOX_HOST = "sandbox.invalid"
 JSON_ONLY = {"Accept": "application/json"}
 
 Field = tuple[str, str | Secret]
@@ -28,16 +28,11 @@ class Endpoint(NamedTuple):
     url: str
 
 
-def sandbox_url(vendor_type: str) -> str:
-    """Where the embedded vendor of this type answers, in process: a name that no resolver knows (RFC 6761)."""
-    return f"http://{SANDBOX_HOST}/{vendor_type}"
-
-
 def is_loopback(host: str) -> bool:
     """127.0.0.0/8, ::1 and `localhost`; the in-process sandbox counts, as nothing of it leaves the process."""
     import ipaddress
 
-    if host in ("localhost", SANDBOX_HOST):
+    if host in ("localhost", embedded.HOST):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -12,6 +12,7 @@ from provisioner.errors import ProviderFailed, ProvisionerError, StepRefused
 from provisioner.model.desired import Application, ProviderConfig
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedApplication, ObservedToken
 from provisioner.model.recorded import ApplicationRecord
+from provisioner.net import embedded
 from provisioner.providers import _authorization, _device, _oauth, _registration, base
 from provisioner.providers._adopted import declared_credentials, no_credentials, observe, sealed_secret
 from provisioner.providers._client_auth import NONE, settle_method
@@ -19,7 +20,7 @@ from provisioner.providers._introspection import ACCESS, REFRESH, introspect
 from provisioner.providers._metadata import ENDPOINTS, ServerMetadata, discover
 from provisioner.providers._oauth2_vendor import OAuth2, effective_grant
 from provisioner.providers._revocation import revoke_pair
-from provisioner.providers._urls import Endpoint, Field, sandbox_url
+from provisioner.providers._urls import Endpoint, Field
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Provider(base.Provider):
         if configured is not None:
             return configured
         if self.config.base_url == "sandbox":
-            return sandbox_url(VENDOR.type)
+            return embedded.base_url(VENDOR.type)
         return None if "token_url" in self.config.settings else self.config.base_url or None
 
     def metadata(self) -> ServerMetadata:
@@ -280,11 +281,8 @@ class Provider(base.Provider):
     def _initial_access_token(self) -> Secret | None:
         if "initial_access_token" in self.config.settings:
             return self.setting("initial_access_token")
-        if self.config.base_url != "sandbox":
-            return None
-        from provisioner.sandbox.accounts import ACCOUNTS
-
-        return Secret(ACCOUNTS[VENDOR.type]["initial_access_token"])
+        sandbox = self.config.base_url == "sandbox"
+        return Secret(embedded.account(VENDOR.type, "initial_access_token")) if sandbox else None
 
     def _wanted(self, application: Application) -> dict[str, object]:
         jwk = None

@@ -159,3 +159,26 @@ def everything_said(error: BaseException) -> str:
 
     diagnostics = getattr(error, "diagnostics", ())
     return "".join(traceback.format_exception(error)) + repr(diagnostics) + repr(vars(error))
+
+
+def approve(sandbox: Any, url: str, decision: str = "approve") -> str:
+    """A person at the sandbox's consent page: the redirect's URL, or the text of the page that shows the code."""
+    import re
+    from urllib.parse import urlencode, urlsplit
+
+    status, _, page = sandbox.handle("GET", url, {}, b"")
+    assert status == 200
+    action, ticket = (re.search(p, page.decode()) for p in (r'action="([^"]+)"', r'name="ticket" value="([^"]+)"'))
+    assert action is not None
+    assert ticket is not None
+    parts = urlsplit(url)
+    target = f"{parts.scheme}://{parts.netloc}{action[1]}"
+    body = urlencode({"ticket": ticket[1], "decision": decision}).encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, headers, page = sandbox.handle("POST", target, form, body)
+    location = dict(headers).get("Location")
+    if location:
+        return str(location)
+    shown = re.search(r'id="code"[^>]*>([^<]+)<', page.decode())
+    assert shown is not None
+    return shown[1].strip()
