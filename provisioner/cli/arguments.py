@@ -40,8 +40,12 @@ def _globals(parser: Parser) -> None:
     group = parser.add_argument_group("global options")
     group.add_argument("-C", "--chdir", metavar="DIR", help="work in this directory")
     group.add_argument("-c", "--config", metavar="FILE", default="provisioner.toml", help="the desired-state file")
-    group.add_argument("--var", metavar="K=V", action="append", default=[], help="set a variable of the file; repeatable")
-    group.add_argument("--var-file", metavar="FILE", action="append", default=[], help="a TOML file of variables; repeatable")
+    group.add_argument(
+        "--var", metavar="K=V", action="append", default=[], help="set a variable of the file; repeatable"
+    )
+    group.add_argument(
+        "--var-file", metavar="FILE", action="append", default=[], help="a TOML file of variables; repeatable"
+    )
     group.add_argument("--no-color", action=Switch, help="plain text, as with NO_COLOR set")
     group.add_argument("--input", action=Switch, default=True, help="never ask; also PROVISIONER_INPUT=0")
     group.add_argument("--accept-rollback", action=Switch, help="go on from an older copy of the recorded state")
@@ -205,7 +209,9 @@ def _run(parser: Parser) -> None:
 
 def _resolve(parser: Parser) -> None:
     parser.add_argument("operation", metavar="OPERATION", help="its id, as `show --json` and the message give it")
-    parser.add_argument("--as", dest="verdict", choices=("happened", "did-not-happen"), help="happened or did-not-happen")
+    parser.add_argument(
+        "--as", dest="verdict", choices=("happened", "did-not-happen"), help="happened or did-not-happen"
+    )
     _locking(parser)
 
 
@@ -215,7 +221,9 @@ def _audit(parser: Parser) -> None:
         parser.add_argument(f"--{name}", metavar="FILE", help=f"write the findings as {name} (`-`: standard output)")
     parser.add_argument("--expect-head", metavar="HASH", help="the head must be exactly this one")
     parser.add_argument("--expect-ancestor", metavar="HASH", help="the head must be this one or follow it")
-    parser.add_argument("--find-token", metavar="-", help="read a leaked token from standard input and say whose it was")
+    parser.add_argument(
+        "--find-token", metavar="-", help="read a leaked token from standard input and say whose it was"
+    )
 
 
 def _force_unlock(parser: Parser) -> None:

@@ -41,12 +41,15 @@ def find_command(words: list[str]) -> Typed:
         kinds = [known.split()[1] for known in COMMANDS if known.startswith(name + " ")]
         if rest[0] not in kinds:
             raise UsageError(
-                f"provisioner {name} has no command {rest[0]!r}.{nearest(rest[0], kinds)}", f"It has {', '.join(kinds)}."
+                f"provisioner {name} has no command {rest[0]!r}.{nearest(rest[0], kinds)}",
+                f"It has {', '.join(kinds)}.",
             )
         name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
         everything = [*(known for known in COMMANDS if " " not in known), *GROUPS]
-        raise UsageError(f"There is no command {name!r}.{nearest(name, everything)}", "`provisioner -h` lists the commands.")
+        raise UsageError(
+            f"There is no command {name!r}.{nearest(name, everything)}", "`provisioner -h` lists the commands."
+        )
     tail: list[str] = []
     if "--" in rest:
         at = rest.index("--")

@@ -143,7 +143,9 @@ def _fish() -> str:
     ]
     firsts = " ".join(_firsts())
     for name, text in _firsts().items():
-        lines.append(f"complete -c provisioner -n 'not __fish_seen_subcommand_from {firsts}' -a {name} -d '{_fish_text(text)}'")
+        lines.append(
+            f"complete -c provisioner -n 'not __fish_seen_subcommand_from {firsts}' -a {name} -d '{_fish_text(text)}'"
+        )
     for group in GROUPS:
         inner = " ".join(_seconds(group))
         for name, text in _seconds(group).items():
@@ -159,7 +161,13 @@ def _fish() -> str:
 
 def _fish_option(seen: str, action: argparse.Action) -> str:
     long = next(name[2:] for name in action.option_strings if name.startswith("--"))
-    takes = "" if isinstance(action, Switch) else f" -x -a '{' '.join(map(str, action.choices))}'" if action.choices else " -r -F"
+    takes = (
+        ""
+        if isinstance(action, Switch)
+        else f" -x -a '{' '.join(map(str, action.choices))}'"
+        if action.choices
+        else " -r -F"
+    )
     return f"complete -c provisioner -n '{seen}' -l {long}{takes} -d '{_fish_text(action.help or '')}'"
 
 

@@ -23,7 +23,9 @@ RESET, BOLD, RED, GREEN, YELLOW, CYAN = "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[
 class Console:
     """Both streams of one run. `masker` sees every line of diagnostics; results are built from `Secret`s and need none."""
 
-    def __init__(self, environment: Mapping[str, str], stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
         self.environment = environment
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr

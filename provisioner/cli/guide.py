@@ -47,6 +47,10 @@ def of_group(name: str) -> str:
     """The page of `provisioner state -h`."""
     lines = [f"usage: provisioner {name} COMMAND [args]", "", GROUPS[name][0].upper() + GROUPS[name][1:] + ".", ""]
     width = max(len(command) for command in COMMANDS) - len(name)
-    lines += [f"  {c.removeprefix(name + ' '):<{width}}{about.help}" for c, about in COMMANDS.items() if c.startswith(name + " ")]
+    lines += [
+        f"  {c.removeprefix(name + ' '):<{width}}{about.help}"
+        for c, about in COMMANDS.items()
+        if c.startswith(name + " ")
+    ]
     first = next(about.example for c, about in COMMANDS.items() if c.startswith(name + " "))
     return "\n".join([*lines, "", "example:", f"  {first}", ""])

@@ -12,6 +12,8 @@ TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers kno
 if TYPE_CHECKING:
     from provisioner.cli.views.base import View
 
+USAGE = 4  # the exit code of a file that is not valid
+
 # What this version reads and writes: the plan file, the recorded state, the shapes of `show --json`.
 FORMATS = {"recorded_state": "1", "plan_json": "1.2", "state_json": "1.0"}
 
@@ -34,4 +36,87 @@ def completion(options: argparse.Namespace, console: Console) -> int:
     from provisioner.cli.completion import shipped
 
     console.out(shipped(options.shell))
+    return 0
+
+
+def init(options: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import init as command
+
+    done = command.init(command.InitOptions(config=options.config, types=tuple(options.types)))
+    if done.written:
+        console.line(f"Wrote {done.path}. Next: edit it, then `provisioner plan`.")
+    else:
+        console.line(f"{done.path} is there already; there is nothing to initialise.")
+    return 0
+
+
+def validate(options: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.cli.options import file_options
+    from provisioner.commands.validate import validate as command
+    from provisioner.render import diagnostics
+    from provisioner.render.annotations import annotations
+    from provisioner.render.json_text import json_text
+    from provisioner.render.style import Style
+
+    found = command(file_options(options))
+    valid = all(d.severity != "error" for d in found)
+    if options.json:
+        console.line(json_text(diagnostics.validate_json(found), indent=2))
+    elif valid:
+        console.out(diagnostics.validate_text(found, Style(color=console.colour())))
+    else:
+        console.err(diagnostics.validate_text(found, Style(color=console.colour(console.stderr))).rstrip("\n"))
+    if console.environment.get("GITHUB_ACTIONS"):
+        console.err(annotations(found).rstrip("\n"))
+    return 0 if valid else USAGE
+
+
+def schema(options: argparse.Namespace, console: Console, view: View) -> int:
+    import json
+
+    if options.state:
+        from provisioner.journal.schema import state_schema
+
+        found = state_schema()
+    else:
+        from provisioner.config.schema import json_schema
+
+        found = json_schema()
+    console.line(json.dumps(found, indent=2))
+    return 0
+
+
+def providers(options: argparse.Namespace, console: Console, view: View) -> int:
+    """The file's providers where there is a file; every vendor type otherwise."""
+    from provisioner.cli.options import file_options
+    from provisioner.commands.capabilities import capabilities
+    from provisioner.render.human_state import providers_text
+    from provisioner.render.style import Style
+
+    found = capabilities(file_options(options))
+    if options.json:
+        import json
+
+        rows = [{"name": n, "type": t, "title": title, "capabilities": dict(table)} for n, t, title, table in found]
+        console.line(json.dumps({"format_version": "1.0", "providers": rows}, indent=2))
+    else:
+        console.out(providers_text(found, Style(color=console.colour())))
+    return 0
+
+
+def serve(options: argparse.Namespace, console: Console, view: View) -> int:
+    import json
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from provisioner.sandbox.serve import serve as run
+
+    def ready(description: object) -> None:
+        console.line(json.dumps(description))
+
+    if options.data is not None:
+        run(options.port, Path(options.data), ready)
+        return 0
+    with TemporaryDirectory(prefix="provisioner-sandbox-") as folder:
+        run(options.port, Path(folder), ready)
     return 0

@@ -15,9 +15,10 @@ class Masker:
         self._known: set[str] = set()
 
     def add(self, value: str) -> None:
-        """Remember one value, whole and by line, as typed, percent-encoded, base64 and JSON-escaped."""
+        """Remember one value, whole and by line, as typed, percent-encoded, base64 and JSON-escaped. The comments and
+        frames of a key file are no secret, and would blot out ordinary text."""
         for part in {value, *value.splitlines()}:
-            if len(part.strip()) >= _SHORTEST:
+            if len(part.strip()) >= _SHORTEST and not part.startswith(("#", "-----")):
                 self._known |= _spellings(part)
 
     def mask(self, text: str) -> str:

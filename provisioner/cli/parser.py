@@ -79,7 +79,9 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = ", ".join(map(str, action.choices))
-            raise argparse.ArgumentError(action, f"{value!r} is not one of {known}.{nearest(str(value), action.choices)}")
+            raise argparse.ArgumentError(
+                action, f"{value!r} is not one of {known}.{nearest(str(value), action.choices)}"
+            )
 
     def option_names(self) -> list[str]:
         return [name for name in self._option_string_actions if name.startswith("--")]

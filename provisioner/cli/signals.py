@@ -1,4 +1,4 @@
-"""Interrupts. While an apply runs, the first signal asks it to stop and the second stops at once; otherwise any does.
+"""Interrupts. While an apply runs, the first signal asks it to stop, the second to leave at once; otherwise any interrupts.
 
 `SIGHUP` (a closed terminal) and `SIGTERM` count as `SIGINT`: dying without an unlock would leave the next run a riddle.
 """
@@ -12,7 +12,8 @@ from types import FrameType
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-_asked: list[Callable[[], None]] = []  # what the first signal calls, while an apply runs; a process has one set of handlers
+_PATIENCE = 2  # signals that an apply is asked by; one more interrupts wherever the main thread is
+_asked: list[Callable[[], None]] = []  # what a signal calls, once an entry; a process has one set of handlers
 
 
 def _received(number: int, frame: FrameType | None) -> None:
@@ -39,8 +40,8 @@ def installed() -> Iterator[None]:
 
 @contextmanager
 def first_asks(stop: Callable[[], None]) -> Iterator[None]:
-    """The first signal calls `stop`; the one after it interrupts."""
-    _asked.append(stop)
+    """The first two signals call `stop`; the one after them interrupts."""
+    _asked.extend([stop] * _PATIENCE)
     try:
         yield
     finally:

@@ -19,7 +19,9 @@ def parsed(*words: str, environment: dict[str, str] | None = None) -> dict[str, 
 
 def test_one_dash_long_options_are_long_options() -> None:
     """`-auto-approve -out=FILE -var K=V -target=A` mean what their two-dash forms mean."""
-    found = parsed("plan", "-out=x.tfplan", "-var", "a=1", "-var", "b=2", "-target=token.a", "-target", "token.b", "-json")
+    found = parsed(
+        "plan", "-out=x.tfplan", "-var", "a=1", "-var", "b=2", "-target=token.a", "-target", "token.b", "-json"
+    )
     assert (found["out"], found["var"], found["target"], found["json"]) == (
         "x.tfplan", ["a=1", "b=2"], ["token.a", "token.b"], True
     )  # fmt: skip

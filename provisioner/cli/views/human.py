@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from provisioner import times
 from provisioner.cli.console import Console
 from provisioner.engine.events import ApplyResult, StepResult
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import Plan, Step
-from provisioner.render import human_plan, sentences
-from provisioner.render.diagnostics import human_diagnostic
+from provisioner.render import human_apply, human_plan, human_state
+from provisioner.render.diagnostics import diagnostic_text
 from provisioner.render.style import Style
 
 _CLEAR = "\r\x1b[2K"
@@ -43,18 +42,18 @@ class HumanView:
             if done >= total:
                 self._wipe()
             else:
-                self._console.progress(f"{_CLEAR}Reading {done}/{total} ...")
+                self._console.progress(_CLEAR + human_apply.reading(done, total))
                 self._showing = True
 
     def started(self, step: Step) -> None:
-        self._tell(sentences.started_sentence(step))
+        self._tell(human_apply.started(step, self._out))
 
     def progress(self, step: Step, elapsed: float) -> None:
-        self._tell(sentences.progress_sentence(step, elapsed))
+        self._tell(human_apply.progress(step, elapsed, self._out))
 
     def finished(self, result: StepResult) -> None:
         if result.step.is_change:
-            self._tell(sentences.finished_sentence(result))
+            self._tell(human_apply.finished(result, self._out))
         for found in result.diagnostics:
             self.diagnostic(found)
 
@@ -66,7 +65,7 @@ class HumanView:
     def diagnostic(self, found: Diagnostic) -> None:
         with self._lock:
             self._wipe()
-            self._console.err(human_diagnostic(found, style=self._err).rstrip("\n"))
+            self._console.err(diagnostic_text(found, self._err))
 
     def plan(self, plan: Plan, *, saved_to: str | None = None, will_apply: bool = False) -> None:
         self._wipe()
@@ -80,19 +79,15 @@ class HumanView:
 
     def drift(self, plan: Plan) -> None:
         self._wipe()
-        if plan.drift:
-            self._console.out(human_plan.drift_section(plan.drift, self._out, full=self._verbose) + "\n")
-        else:
-            self._console.line(f"No drift. Everything recorded is as the providers say, at {times.to_rfc3339(plan.now)}.")
+        self._console.out(human_state.drift_text(plan.drift, self._out))
 
     def applied(self, result: ApplyResult, *, operation: str = "apply") -> None:
         for found in result.diagnostics:
             self.diagnostic(found)
-        self._console.line()
-        self._console.out(sentences.closing(result, operation=operation, style=self._out))
+        self._console.out(human_apply.apply_end(result, self._out, destroying=operation == "destroy"))
 
     def say(self, text: str) -> None:
-        self._tell(text)
+        self._tell(text + "\n")
 
     def close(self, code: int) -> None:
         self._wipe()
@@ -100,7 +95,7 @@ class HumanView:
     def _tell(self, text: str) -> None:
         with self._lock:
             self._wipe()
-            self._console.line(text)
+            self._console.out(text)
 
     def _wipe(self) -> None:
         if self._showing:

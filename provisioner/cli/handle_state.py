@@ -1,0 +1,165 @@
+"""Handlers of the recorded state: look at it, edit it, resolve what is in doubt."""
+
+from __future__ import annotations
+
+import argparse
+
+from provisioner import __version__, times
+from provisioner.cli.console import Console
+from provisioner.cli.options import file_options, moment, state_options
+from provisioner.cli.parser import UsageError
+from provisioner.cli.views.base import View
+from provisioner.commands import editing, looking
+from provisioner.render import human_state
+from provisioner.render.json_text import json_text
+from provisioner.render.style import Style
+
+
+def _look(typed: argparse.Namespace) -> looking.LookOptions:
+    at = getattr(typed, "at", None)
+    when = int(at) if at is not None and at.isdecimal() else moment(at, times.now())
+    return looking.LookOptions(file=file_options(typed), state=state_options(typed), at=when)
+
+
+def _edit(typed: argparse.Namespace) -> editing.EditOptions:
+    return editing.EditOptions(file=file_options(typed), state=state_options(typed))
+
+
+def show(typed: argparse.Namespace, console: Console, view: View) -> int:
+    if typed.planfile is not None:
+        return _show_plan(typed, console, view)
+    found = looking.look(_look(typed), console.masker.add)
+    now = times.now()
+    if typed.json:
+        from provisioner.render.state_json import state_json
+
+        document = state_json(found.state, now=now, version=__version__, running=found.running)
+        console.line(json_text(document))
+    else:
+        style = Style(color=console.colour())
+        console.out(human_state.state_text(found.state, now=now, style=style, running=found.running))
+    _notices(found, view)
+    return 0
+
+
+def _show_plan(typed: argparse.Namespace, console: Console, view: View) -> int:
+    saved = looking.look_at_plan(typed.planfile)
+    if typed.json:
+        from provisioner.render.plan_file import saved_plan_json
+
+        console.line(json_text(saved_plan_json(saved, version=__version__, timestamp=times.now())))
+    else:
+        view.plan(saved.plan, will_apply=True)
+    return 0
+
+
+def _notices(found: looking.Looked, view: View) -> None:
+    for notice in found.journal.notices:
+        view.notice(notice)
+
+
+def list_addresses(typed: argparse.Namespace, console: Console, view: View) -> int:
+    found = looking.look(_look(typed), console.masker.add)
+    if typed.addresses:
+        for text in typed.addresses:
+            for record in looking.find(found.state, text):
+                console.line(human_state.name(record))
+    else:
+        console.out(human_state.list_text(found.state))
+    _notices(found, view)
+    return 0
+
+
+def show_address(typed: argparse.Namespace, console: Console, view: View) -> int:
+    found = looking.look(_look(typed), console.masker.add)
+    records = looking.find(found.state, typed.address)
+    now = times.now()
+    if typed.json:
+        from provisioner.render.state_json import state_json
+
+        document = state_json(found.state, now=now, version=__version__, running=found.running)
+        wanted = {str(record.address) for record in records}
+        resources = document["values"]["root_module"]["resources"]
+        console.line(json_text([resource for resource in resources if resource["address"] in wanted]))
+    else:
+        console.out(human_state.resource_text(records, found.state, now=now, style=Style(color=console.colour())))
+    return 0
+
+
+def pull(typed: argparse.Namespace, console: Console, view: View) -> int:
+    console.line(json_text(looking.pull(looking.look(_look(typed), console.masker.add).state), indent=2))
+    return 0
+
+
+def lock(typed: argparse.Namespace, console: Console, view: View) -> int:
+    held = looking.lock_of(_look(typed), console.masker.add)
+    if typed.json:
+        console.line(json_text(None if held is None else held.public()))
+    elif held is None:
+        console.line("No lock is held.")
+    else:
+        for name, value in held.public().items():
+            console.line(f"{name:<10}{value}")
+    return 0
+
+
+def verify(typed: argparse.Namespace, console: Console, view: View) -> int:
+    found = looking.verify(_look(typed), console.masker.add)
+    if typed.json:
+        console.line(
+            json_text({"verified": True, "lineage": found.lineage, "serial": found.serial, "head": found.head})
+        )
+    else:
+        console.line(
+            f"{found.entries} entries verified. The head is {found.head or 'none yet'} (serial {found.serial})."
+        )
+    return 0
+
+
+def history(typed: argparse.Namespace, console: Console, view: View) -> int:
+    rows = looking.history(_look(typed), console.masker.add)
+    if typed.json:
+        for row in rows:
+            console.line(json_text(row))
+    else:
+        console.out(human_state.history_text(rows, Style(color=console.colour())))
+    return 0
+
+
+def move(typed: argparse.Namespace, console: Console, view: View) -> int:
+    for line in editing.move(_edit(typed), typed.origin, typed.to, console.masker.add):
+        console.line(f"Moved {line}")
+    return 0
+
+
+def remove(typed: argparse.Namespace, console: Console, view: View) -> int:
+    gone = editing.remove(_edit(typed), tuple(typed.addresses), console.masker.add)
+    for address in gone:
+        console.line(f"Removed {address}")
+    console.line(f"{len(gone)} forgotten; at the vendors nothing was changed.")
+    return 0
+
+
+def replace_provider(typed: argparse.Namespace, console: Console, view: View) -> int:
+    for address in editing.replace_provider(_edit(typed), typed.origin, typed.to, console.masker.add):
+        console.line(f"{address} now belongs to provider {typed.to}")
+    return 0
+
+
+def resolve(typed: argparse.Namespace, console: Console, view: View) -> int:
+    if typed.verdict is None:
+        raise UsageError(
+            "provisioner resolve needs --as happened or --as did-not-happen.",
+            "Look at the vendor first: what is decided is recorded.",
+        )
+    view.notice(
+        editing.resolve(_edit(typed), typed.operation, happened=typed.verdict == "happened", reveal=console.masker.add)
+    )
+    return 0
+
+
+def force_unlock(typed: argparse.Namespace, console: Console, view: View) -> int:
+    broken = editing.force_unlock(_edit(typed), typed.lock_id, console.masker.add)
+    console.line(f"The lock of {broken.who} on {broken.host} was broken.")
+    console.line("What that run left without an outcome is in doubt; the next apply settles it or says so.")
+    return 0

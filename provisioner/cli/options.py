@@ -1,0 +1,74 @@
+"""Flags → the options that commands take."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timedelta
+
+from provisioner import times
+from provisioner.commands.filing import FileOptions
+from provisioner.commands.opening import StateOptions
+from provisioner.errors import Invalid
+from provisioner.model.plan import PlanOptions
+
+
+def file_options(typed: argparse.Namespace) -> FileOptions:
+    return FileOptions(config=typed.config, variables=tuple(typed.var), var_files=tuple(typed.var_file))
+
+
+def state_options(typed: argparse.Namespace) -> StateOptions:
+    """`--lock`, `--lock-timeout` and `--parallelism` where the command takes them."""
+    return StateOptions(
+        accept_rollback=typed.accept_rollback,
+        lock=getattr(typed, "lock", True),
+        lock_timeout=duration("--lock-timeout", getattr(typed, "lock_timeout", "0s")),
+        parallelism=getattr(typed, "parallelism", 10),
+    )
+
+
+def plan_options(typed: argparse.Namespace, mode: str | None = None) -> PlanOptions:
+    """Raises Invalid where two modes are asked for at once."""
+    if typed.destroy and typed.refresh_only:
+        raise Invalid("usage", "--destroy and --refresh-only cannot be used together", "Choose one of them.")
+    if typed.refresh_only and not typed.refresh:
+        raise Invalid("usage", "--refresh-only and --refresh=false leave nothing to do", "Choose one of them.")
+    found = mode or ("destroy" if typed.destroy else "refresh-only" if typed.refresh_only else "normal")
+    return PlanOptions(
+        mode=found,
+        targets=tuple(typed.target),
+        excludes=tuple(typed.exclude),
+        replaces=tuple(typed.replace),
+        allows=tuple(_allowed(name) for name in typed.allow),
+    )
+
+
+def _allowed(name: str) -> str:
+    if name in ("max_destroy", "max_spend") or name.startswith("prevent_destroy:"):
+        return name
+    raise Invalid(
+        "usage",
+        f"--allow {name} lifts nothing",
+        "It takes max_destroy, max_spend or prevent_destroy:ADDRESS, as in prevent_destroy:token.campaigns.",
+    )
+
+
+def duration(flag: str, text: str) -> timedelta:
+    """Raises Invalid with the accepted forms. A bare 0 is taken, as Go's flag package takes it."""
+    if text == "0":
+        return timedelta()
+    try:
+        return times.parse_duration(text)
+    except ValueError as fault:
+        raise Invalid("usage", f"{flag}: {fault}", "As in --lock-timeout 5m.") from None
+
+
+def moment(text: str | None, now: datetime) -> datetime | None:
+    """`--at`: RFC 3339, a date, or `+D` from now."""
+    if text is None:
+        return None
+    if text.startswith("+"):
+        return now + duration("--at", text[1:])
+    try:
+        return times.from_rfc3339(text if "T" in text or " " in text else f"{text}T00:00:00Z")
+    except (ValueError, OverflowError) as fault:
+        raise Invalid("usage", f"--at: {fault}", "As in --at 2026-12-01T00:00:00Z or --at +7d.") from None

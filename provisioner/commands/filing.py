@@ -1,0 +1,68 @@
+"""The desired-state file as the command line names it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.config.load import load
+from provisioner.errors import Invalid
+from provisioner.model.desired import Desired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """`--config`, `--var`, `--var-file`. `variables` are `K=V` as typed, later ones winning."""
+
+    config: str = "provisioner.toml"
+    variables: tuple[str, ...] = ()
+    var_files: tuple[str, ...] = ()
+
+
+def load_file(options: FileOptions) -> Desired:
+    """Raises Invalid with every problem found."""
+    overrides: dict[str, str] = {}
+    for typed in options.variables:
+        name, equals, value = typed.partition("=")
+        if not equals or not name:
+            raise Invalid("usage", f"--var {name} has no value", "Write it as --var NAME=VALUE.")
+        overrides[name] = value
+    return load(
+        Path(options.config), overrides=overrides, var_files=[Path(f) for f in options.var_files], environ=os.environ
+    )
+
+
+def write_private(path: str, data: bytes) -> None:
+    """A file of mode 0600, whole or not at all: written beside its place, flushed, and moved there. Raises Invalid."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)  # one that an earlier crash left may have another mode
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        beside.replace(target)
+    except OSError as fault:
+        beside.unlink(missing_ok=True)
+        raise Invalid(
+            "no-such-file",
+            f"{path} cannot be written: {fault.strerror}",
+            "Name a file in a folder that you may write to.",
+        ) from None
+
+
+def read_file(path: str, what: str) -> bytes:
+    """Raises Invalid "no-such-file" (exit 4) for one that cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as fault:
+        raise Invalid(
+            "no-such-file",
+            f"{what} {path} cannot be read: {fault.strerror}",
+            "Check the name; relative names start at --chdir.",
+        ) from None

@@ -1,0 +1,183 @@
+"""What several commands open: the recorded state, its lock, its keys, the accounts. Small functions, no context bag."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provisioner import times
+from provisioner.config.refs import Resolver
+from provisioner.engine.events import Listener
+from provisioner.errors import Diagnostic
+from provisioner.journal.journal import Draft, Journal
+from provisioner.journal.memory import HeadMemory
+from provisioner.journal.run import RunInfo, run_info
+from provisioner.journal.stores.base import Store
+from provisioner.journal.stores.opening import open_store
+from provisioner.model.desired import Desired, Reference
+from provisioner.secret import Secret
+
+if TYPE_CHECKING:
+    from provisioner.journal.locks import HeldLock
+    from provisioner.journal.seal import Sealer
+    from provisioner.providers.base import Provider
+
+Reveal = Callable[[str], None]  # told every secret that is resolved, so that a last net can hide it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateOptions:
+    """`--accept-rollback`, `--lock`, `--lock-timeout`, `--parallelism`."""
+
+    accept_rollback: bool = False
+    lock: bool = True
+    lock_timeout: timedelta = timedelta()
+    parallelism: int = 10
+
+
+class Secrets:
+    """References of one run, resolved once each; every value is told to `reveal`."""
+
+    def __init__(self, desired: Desired, reveal: Reveal) -> None:
+        self._resolver = Resolver(Path(desired.directory), os.environ)
+        self._reveal = reveal
+
+    def __call__(self, reference: Reference) -> Secret:
+        return self._told(self._resolver(reference))
+
+    def whole(self, reference: Reference) -> Secret:
+        return self._told(self._resolver.whole(reference))
+
+    def _told(self, secret: Secret) -> Secret:
+        self._reveal(secret.reveal())
+        return secret
+
+
+def store_of(desired: Desired, secrets: Secrets, location: str | None = None) -> Store:
+    """The store that `[state]` names, or another of the same stack."""
+    return open_store(
+        location or desired.state_location,
+        stack=desired.stack,
+        directory=Path() if location is None else Path(desired.directory),
+        settings=desired.state_settings,
+        resolve=secrets,
+    )
+
+
+def read_state(desired: Desired, options: StateOptions, secrets: Secrets) -> Journal:
+    """The recorded state, verified, with no lock and nothing written. Raises StateUntrusted and StoreFailed."""
+    return open_journal(store_of(desired, secrets), desired, options)
+
+
+def open_journal(store: Store, desired: Desired, options: StateOptions) -> Journal:
+    memory = HeadMemory.of_user(os.environ)
+    return Journal.open(store, stack=desired.stack, memory=memory, accept_rollback=options.accept_rollback)
+
+
+@contextmanager
+def held(store: Store, options: StateOptions, run: RunInfo) -> Iterator[HeldLock | None]:
+    """The lock for the time of the block; None under `--lock=false`. `Journal.close` releases it too: twice is fine."""
+    if not options.lock:
+        yield None
+        return
+    from provisioner.journal.locks import take_lock
+
+    with take_lock(store, run, lock_timeout=options.lock_timeout.total_seconds()) as lock:
+        yield lock
+
+
+@contextmanager
+def writing(desired: Desired, options: StateOptions, secrets: Secrets, run: RunInfo) -> Iterator[Journal]:
+    """The lock, then the state, begun: for commands that record something and plan nothing."""
+    store = store_of(desired, secrets)
+    with held(store, options, run) as lock, open_journal(store, desired, options) as journal:
+        journal.begin(run, lock)
+        yield journal
+
+
+def new_run(command: str) -> RunInfo:
+    return run_info(command, os.environ, times.now())
+
+
+def tell(journal: Journal, listener: Listener) -> None:
+    """What opening (or closing) the state has to say: a torn tail, a takeover, an accepted rollback."""
+    for notice in journal.notices:
+        listener.notice(notice)
+    journal.notices.clear()
+
+
+@contextmanager
+def accounts(desired: Desired, options: StateOptions, secrets: Secrets) -> Iterator[Mapping[str, Provider]]:
+    """A provider for each configured account, by name; closed at the end. Nothing is sent or resolved by opening."""
+    from provisioner.providers._open import open_provider
+
+    opened: dict[str, Provider] = {}
+    try:
+        for name, config in desired.providers.items():
+            opened[name] = open_provider(
+                config, directory=Path(desired.directory), resolve=secrets, parallelism=options.parallelism
+            )
+        yield opened
+    finally:
+        for provider in opened.values():
+            provider.close()
+
+
+def sealer_of(desired: Desired, journal: Journal, secrets: Secrets) -> Sealer:
+    """Seals to the file's recipients; opens with the identity at hand, if any. Nothing is read before it is needed."""
+    from provisioner.journal.identity import find_identities
+    from provisioner.journal.seal import Sealer
+
+    return Sealer(
+        journal.store,
+        lineage=lambda: journal.lineage,
+        recipients=lambda: recipients_of(desired, secrets)[0],
+        identities=find_identities(desired.encryption, os.environ, secrets.whole),
+    )
+
+
+def recipients_of(desired: Desired, secrets: Secrets) -> tuple[tuple[str, ...], list[Diagnostic]]:
+    """Whom to seal to, and a notice where an identity was made. Before anything is sent: raises Invalid where there is
+    none and none may be made."""
+    from provisioner.journal.identity import find_recipients
+
+    return find_recipients(desired.encryption, os.environ, secrets.whole)
+
+
+def begin_sealing(
+    desired: Desired, journal: Journal, sealer: Sealer, secrets: Secrets, run: RunInfo, lock: HeldLock | None
+) -> list[Diagnostic]:
+    """`Journal.begin` for a run that may mint a secret: whom it is sealed to is known before anything is written, and the
+    data key is durable before anything is sent."""
+    _, notices = recipients_of(desired, secrets)
+    if journal.run is None:
+        journal.begin(run, lock)
+    sealer.prepare()
+    return notices
+
+
+def rescued(journal: Journal, run: RunInfo, lock: HeldLock | None) -> list[Diagnostic]:
+    """Records what an earlier run on this machine could not, before anything is planned: else its token would be made
+    twice. Begins the journal only where there is such a file."""
+    from provisioner.journal import rescue
+
+    if not rescue.pending(journal.lineage, os.environ):
+        return []
+    journal.begin(run, lock)
+    return rescue.pick_up(journal, os.environ)
+
+
+def rescuer(journal: Journal, sealer: Sealer) -> Callable[[Draft], Path]:
+    """What keeps an outcome that cannot be appended."""
+
+    def keep(draft: Draft) -> Path:
+        from provisioner.journal import rescue
+
+        return rescue.write(journal, sealer, [draft], os.environ, times.now())
+
+    return keep

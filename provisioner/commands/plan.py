@@ -1,0 +1,61 @@
+"""`plan`: what apply would do. It writes nothing but `--out` (and, asked for, the TOML of imports), and needs no key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioner.commands import planning
+from provisioner.commands.filing import FileOptions, load_file, write_private
+from provisioner.commands.opening import (
+    Reveal,
+    Secrets,
+    StateOptions,
+    accounts,
+    held,
+    new_run,
+    open_journal,
+    sealer_of,
+    store_of,
+    tell,
+)
+from provisioner.commands.planning import Planned
+from provisioner.engine.events import Listener
+from provisioner.model.plan import PlanOptions
+from provisioner.render.plan_file import dump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    file: FileOptions
+    state: StateOptions
+    planning: PlanOptions
+    at: datetime | None = None
+    refresh: bool = True
+    out: str | None = None
+    generate_config_out: str | None = None
+
+
+def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
+    """Raises what reading raises. A plan that safety refuses is returned (and saved) like any other; it says so itself."""
+    desired = load_file(request.file)
+    secrets = Secrets(desired, reveal)
+    store = store_of(desired, secrets)
+    with held(store, request.state, new_run("plan")):
+        journal = open_journal(store, desired, request.state)
+        tell(journal, listener)
+        state, now = journal.state, planning.moment(request.at)
+        if request.refresh:
+            sealer = sealer_of(desired, journal, secrets)
+            with accounts(desired, request.state, secrets) as providers:
+                observed = planning.look(desired, state, providers, sealer, now, request.state, listener)
+        else:
+            observed = planning.unseen(now)
+    made = planning.derive(desired, state, observed, now, request.planning)
+    if request.out is not None:
+        write_private(request.out, dump(made, desired, state))
+    if request.generate_config_out is not None:
+        from provisioner.commands.generating import generated
+
+        write_private(request.generate_config_out, generated(desired, observed))
+    return Planned(made, desired, state)
