@@ -1,0 +1,239 @@
+"""Reads every provider once, in parallel: features, applications, balances, and whether recorded tokens live.
+
+Nothing is written and nothing is sent that changes anything. Whoever gives no `open_sealed` needs no key: then recorded
+tokens are not probed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from provisioner import providers as registry
+from provisioner.engine.context import Vendors
+from provisioner.engine.events import Listener, Silent
+from provisioner.engine.once import Once
+from provisioner.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    Diagnostic,
+    ProviderFailed,
+    ProvisionerError,
+    StateUntrusted,
+    StepRefused,
+    Unreachable,
+)
+from provisioner.model.desired import Desired
+from provisioner.model.observed import (
+    Observed,
+    ObservedApplication,
+    ObservedCredits,
+    ObservedToken,
+    ProviderObservation,
+)
+from provisioner.model.plan import PURCHASE
+from provisioner.model.recorded import LIVE, RETIRING, ApplicationRecord, State, TokenRecord
+from provisioner.providers.base import ClientCredentials, Opener, Provider
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was read of one provider so far."""
+
+    features: Mapping[str, bool] = field(default_factory=dict)
+    applications: Mapping[str, ObservedApplication] = field(default_factory=dict)
+    unmanaged: tuple[str, ...] = ()
+    credits: ObservedCredits | None = None
+    credits_problem: str | None = None
+    tokens: dict[str, ObservedToken] = field(default_factory=dict)
+
+    def frozen(self) -> ProviderObservation:
+        return ProviderObservation(
+            applications=self.applications,
+            tokens=dict(sorted(self.tokens.items())),
+            credits=self.credits,
+            credits_problem=self.credits_problem,
+            features=self.features,
+            unmanaged=self.unmanaged,
+        )
+
+
+def observe(
+    desired: Desired,
+    state: State,
+    providers: Mapping[str, Provider],
+    *,
+    now: datetime,
+    open_sealed: Opener | None,
+    listener: Listener | None = None,
+    parallelism: int = 10,
+    vendors: Vendors = registry.vendor,
+) -> Observed:
+    """One look at every provider of `providers`. Raises ProviderFailed with what failed at all of them, each named;
+    StateUntrusted where a recorded token cannot be opened."""
+    reader = _Reader(desired, state, providers, now, open_sealed, listener or Silent(), vendors)
+    with ThreadPoolExecutor(max_workers=max(1, parallelism), thread_name_prefix="observe") as pool:
+        reader.run(pool, list(reader.discoveries()))
+        reader.run(pool, list(reader.reads()))
+    return Observed(at=now, providers={name: seen.frozen() for name, seen in reader.seen.items()})
+
+
+class _Reader:
+    def __init__(
+        self,
+        desired: Desired,
+        state: State,
+        providers: Mapping[str, Provider],
+        now: datetime,
+        open_sealed: Opener | None,
+        listener: Listener,
+        vendors: Vendors,
+    ) -> None:
+        self.desired = desired
+        self.providers = providers
+        self.now = now
+        self.open_sealed = open_sealed
+        self.listener = listener
+        self.vendors = vendors
+        self.seen = {name: _Seen() for name in providers}
+        self.declared = {application.address: application for application in desired.applications}
+        self.applications = {r.address: r for r in state.objects.values() if isinstance(r, ApplicationRecord)}
+        self.tokens: dict[str, list[TokenRecord]] = {}
+        for record in state.objects.values():
+            if isinstance(record, TokenRecord) and record.provider in providers and self._lives(record):
+                self.tokens.setdefault(record.provider, []).append(record)
+        self.doubted = {op.provider for op in state.operations.values() if op.op == PURCHASE}
+        self._clients: Once[ClientCredentials] = Once()
+        self._lock = threading.Lock()
+        self._done = self._total = 0
+
+    def _lives(self, record: TokenRecord) -> bool:
+        """Worth a probe: it should live, and its value is at hand."""
+        return record.access_token is not None and record.status_at(self.now) in (LIVE, RETIRING)
+
+    # -- scheduling ------------------------------------------------------------------------------------------------
+
+    def run(self, pool: ThreadPoolExecutor, tasks: list[tuple[str, Callable[[], None]]]) -> None:
+        """Runs all, then raises everything that failed at once."""
+        with self._lock:
+            self._total += len(tasks)
+        futures: list[tuple[str, Future[None]]] = [(name, pool.submit(self._counted, task)) for name, task in tasks]
+        failures: list[tuple[str, ProvisionerError]] = []
+        for name, future in futures:
+            try:
+                future.result()
+            except ProvisionerError as error:
+                failures.append((name, error))
+        if failures:
+            raise _all_of(failures)
+
+    def _counted(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        finally:
+            with self._lock:
+                self._done += 1
+                self.listener.reading(self._done, self._total)
+
+    # -- the reads -------------------------------------------------------------------------------------------------
+
+    def discover(self, name: str) -> None:
+        self.seen[name].features = self.providers[name].discover()
+
+    def discoveries(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        for name in self.providers:
+            yield name, self._task(self.discover, name)
+
+    def reads(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        floors = {floor.provider for floor in self.desired.credits} | self.doubted
+        for name in self.providers:
+            yield name, self._task(self._read_applications, name)
+            if name in floors:
+                yield name, self._task(self._read_credits, name)
+            if self.open_sealed is not None:
+                for token in self.tokens.get(name, ()):
+                    yield name, self._probe_task(name, token, self.open_sealed)
+
+    def _task(self, read: Callable[[str], None], name: str) -> Callable[[], None]:
+        return lambda: read(name)
+
+    def _probe_task(self, name: str, token: TokenRecord, open_sealed: Opener) -> Callable[[], None]:
+        return lambda: self._probe(name, token, open_sealed)
+
+    def _read_applications(self, name: str) -> None:
+        wanted = [application for application in self.desired.applications if application.provider == name]
+        recorded = {str(address): r for address, r in self.applications.items() if r.provider == name}
+        found, unmanaged = self.providers[name].read_applications(wanted, recorded)
+        self.seen[name].applications, self.seen[name].unmanaged = found, tuple(unmanaged)
+
+    def _read_credits(self, name: str) -> None:
+        seen, provider = self.seen[name], self.providers[name]
+        if not self.vendors(provider.config.type).credits_need_token:
+            seen.credits = replace(provider.read_credits(None), at=self.now)
+            return
+        if self.open_sealed is None:
+            seen.credits_problem = "the balance is read with a token of the account, and no key to open one is at hand"
+            return
+        seen.credits_problem = "the balance is read with a token of the account, and none is recorded that lives"
+        for token in self.tokens.get(name, ()):
+            if token.access_token is None:
+                continue
+            try:
+                secret = self.open_sealed(token.access_token, token.id, "access_token")
+                seen.credits = replace(provider.read_credits(secret), at=self.now)
+            except (CredentialsRefused, StepRefused) as error:
+                seen.credits_problem = error.diagnostics[0].summary
+                continue
+            seen.credits_problem = None
+            return
+
+    def _probe(self, name: str, token: TokenRecord, open_sealed: Opener) -> None:
+        if token.access_token is None:
+            return
+        secret = open_sealed(token.access_token, token.id, "access_token")
+        found = self.providers[name].probe_token(secret, self._credentials(name, token, open_sealed))
+        with self._lock:
+            self.seen[name].tokens[token.id] = found
+
+    def _credentials(self, name: str, token: TokenRecord, open_sealed: Opener) -> ClientCredentials | None:
+        """Who introspects. Only the client that it was issued to may, so another's are not used; None: the provider
+        probes without, or cannot tell."""
+        application = self.declared.get(token.application)
+        if application is not None and application.provider != name:
+            application = None
+        try:
+            record = self.applications.get(token.application)
+            ask = self.providers[name].credentials
+            found = self._clients.get((name, token.application), lambda: ask(application, record, open_sealed))
+        except (CredentialsRefused, Unreachable, BadAnswer):
+            raise
+        except ProviderFailed:
+            # The application is gone, or its secret is no longer declared: the plan says so better than a failed probe.
+            return None
+        return None if token.client_id not in (None, found.client_id) else found
+
+
+def _all_of(failures: list[tuple[str, ProvisionerError]]) -> ProvisionerError:
+    """All failures as one error, each naming its provider. A state that cannot be opened outranks any provider."""
+    untrusted = next((error for _, error in failures if isinstance(error, StateUntrusted)), None)
+    if untrusted is not None:
+        return untrusted
+    found: list[Diagnostic] = []
+    for name, error in failures:
+        for diagnostic in error.diagnostics:
+            named = (
+                diagnostic
+                if name in diagnostic.summary
+                else replace(diagnostic, summary=f"{name}: {diagnostic.summary}")
+            )
+            if named not in found:
+                found.append(named)
+    kinds = {type(error) for _, error in failures}
+    kind = kinds.pop() if len(kinds) == 1 else ProviderFailed
+    return kind.of(found) if issubclass(kind, ProviderFailed) else ProviderFailed.of(found)

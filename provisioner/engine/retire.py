@@ -1,0 +1,106 @@
+"""The end of a token: revoked and proven, or forgotten with how a person kills it.
+
+`token.revoke`  the current one (destroy) or a deposed one (its overlap is over); harmless to repeat
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provisioner.engine import drafts
+from provisioner.engine.context import Context
+from provisioner.engine.ended import Ended, note, warning
+from provisioner.engine.events import HANDOFF
+from provisioner.engine.operation import Outcome, announce, patiently, perform, record
+from provisioner.engine.rotation import application_record_of
+from provisioner.errors import StepRefused
+from provisioner.journal.journal import Draft
+from provisioner.model.plan import FORGET_RECORD, REVOKE_TOKEN, Step
+from provisioner.model.recorded import TokenRecord
+from provisioner.providers.base import Revoked
+from provisioner.times import to_rfc3339
+
+
+def revoke(ctx: Context, step: Step) -> Ended:
+    """A token that is gone from the recorded state meanwhile needs nothing more."""
+    found = ctx.record(step.object_id)
+    return end_token(ctx, step, found) if isinstance(found, TokenRecord) else Ended()
+
+
+def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
+    """Revokes one recorded token. Raises StepRefused `revocation-unproven` where it survived a revocation."""
+    if token.access_token is None and token.refresh_token is None:
+        record(ctx, step, FORGET_RECORD, drop=(token.id,))
+        return Ended()
+    found = patiently(ctx, lambda: _revoke_once(ctx, step, token))
+    if found is Revoked.SURVIVED:
+        summary = "the server answered the revocation, and the token still lives"
+        detail = "It stays recorded; the next apply tries again. " + _by_hand(ctx, token)
+        raise StepRefused("revocation-unproven", summary, detail, address=str(token.address))
+    if found is not Revoked.UNSUPPORTED:
+        return Ended()
+    if token.deposed is not None:
+        until = f"until {to_rfc3339(token.expires_at)}" if token.expires_at else "with no known end"
+        return Ended(diagnostics=(note("retiring", token.address, f"the vendor has no revoke; it lives on {until}"),))
+    said = warning("handoff", token.address, "forgotten, and alive: the vendor has no revoke", _by_hand(ctx, token))
+    return Ended(status=HANDOFF, diagnostics=(said,))
+
+
+def _revoke_once(ctx: Context, step: Step, token: TokenRecord) -> Revoked:
+    application = ctx.applications.get(token.application)
+    if application is not None and application.provider != token.provider:
+        application = None
+    provider = ctx.provider(token.provider)
+    parent = application_record_of(ctx, token)
+    # A rotated client's tokens are revoked as that client: its successor has no say over them (RFC 7009 section 2.1).
+    superseded = parent is not None and token.client_id not in (None, parent.client_id)
+    credentials = ctx.credentials(None if _is_previous(ctx, token) or superseded else application, parent)
+    refresh = ctx.open_token(token, "refresh_token")
+    access = ctx.open_token(token, "access_token") or refresh
+    if access is None:
+        raise AssertionError("a token without a sealed value is never revoked")
+    operation = announce(
+        ctx,
+        step,
+        REVOKE_TOKEN,
+        object_id=token.id,
+        provider=token.provider,
+        provider_type=token.provider_type,
+        read={"fingerprint": token.fingerprint},
+    )
+    return perform(
+        ctx,
+        operation,
+        lambda: provider.revoke_token(credentials, access, refresh),
+        lambda answer: _outcome(ctx, token, answer),
+        reason=step.reason.sentence,
+    )
+
+
+def _is_previous(ctx: Context, token: TokenRecord) -> bool:
+    serving = ctx.application_record(token.application)
+    found = application_record_of(ctx, token)
+    return serving is not None and found is not None and serving.id != found.id
+
+
+def _outcome(ctx: Context, token: TokenRecord, answer: Revoked) -> Outcome:
+    also = _earlier(ctx, token)
+    if answer in (Revoked.REVOKED, Revoked.ALREADY_DEAD):
+        return Outcome(drop=(token.id,), detail=answer.value, also=also)
+    if answer is Revoked.SURVIVED:
+        return Outcome(result=drafts.REFUSED, detail=answer.value, also=also)
+    if token.deposed is None:
+        return Outcome(result=drafts.REFUSED, drop=(token.id,), detail=answer.value, also=also)
+    # It cannot be revoked, so asking again before it expires is of no use; then housekeeping drops it.
+    return Outcome(
+        result=drafts.REFUSED, put=(replace(token, retire_at=token.expires_at),), detail=answer.value, also=also
+    )
+
+
+def _earlier(ctx: Context, token: TokenRecord) -> tuple[Draft, ...]:
+    pending = ctx.pending(token.id, REVOKE_TOKEN)
+    return tuple(drafts.settled(operation, drafts.RETRIED, "revoke-is-repeatable") for operation in pending)
+
+
+def _by_hand(ctx: Context, token: TokenRecord) -> str:
+    return " ".join(ctx.vendor_of(token).kill_handoff(token).instructions)

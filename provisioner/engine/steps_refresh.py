@@ -1,0 +1,120 @@
+"""Tokens: refresh.
+
+`token.refresh`  `fallback` = `token.create`: a dead refresh token costs no person, so the same step asks anew
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provisioner.engine import drafts
+from provisioner.engine.context import Context
+from provisioner.engine.doubt import lost_token
+from provisioner.engine.ended import Ended
+from provisioner.engine.minting import unrecorded_grant
+from provisioner.engine.operation import Outcome, announce, patiently, perform
+from provisioner.engine.steps_token import after_proof, issue, narrower, own_record
+from provisioner.engine.tokens import renewed, wish_for
+from provisioner.engine.verify import prove
+from provisioner.errors import Diagnostic, NeedsPerson, StepRefused
+from provisioner.journal.journal import Draft
+from provisioner.model.desired import Application
+from provisioner.model.plan import CREATE_TOKEN, REFRESH_TOKEN, Step
+from provisioner.model.recorded import UNAUTHORIZED, TokenRecord
+from provisioner.providers.base import ClientCredentials, Grant, Provider, TokenWish
+
+
+def refresh(ctx: Context, step: Step) -> Ended:
+    """The pair is stored before the new access token is first used: some servers end the old pair at that moment."""
+    record = own_record(ctx, step) or ctx.token(step.address)
+    if record is None or record.refresh_token is None:
+        if step.params.get("fallback") == CREATE_TOKEN:
+            return issue(ctx, step)
+        raise _authorize(step, "there is no refresh token")
+    application, _ = ctx.wanted.get(step.address, (None, None))
+    provider = ctx.provider(record.provider)
+    parent = ctx.application_record(application.address if application else record.application)
+    credentials = ctx.credentials(application, parent)
+    try:
+        new, grant = patiently(ctx, lambda: _refresh_once(ctx, step, record, application, provider, credentials))
+    except StepRefused as error:
+        if error.oauth_error != "invalid_grant":
+            raise
+        if step.params.get("fallback") == CREATE_TOKEN:
+            return issue(ctx, step)
+        raise _authorize(step, "the server no longer takes its refresh token") from None
+    proof = prove(ctx, provider, credentials, grant.access_token)
+    new = after_proof(ctx, new, None, proof)
+    return Ended(diagnostics=_lost_scopes(ctx, application, record, new))
+
+
+def _refresh_once(
+    ctx: Context,
+    step: Step,
+    record: TokenRecord,
+    application: Application | None,
+    provider: Provider,
+    credentials: ClientCredentials,
+) -> tuple[TokenRecord, Grant]:
+    secret = ctx.open_token(record, "refresh_token")
+    if secret is None:
+        raise _authorize(step, "there is no refresh token")
+    ctx.sealer.prepare()
+    read = {"fingerprint": record.fingerprint, "refresh_fingerprint": record.refresh_fingerprint}
+    operation = announce(ctx, step, REFRESH_TOKEN, object_id=record.id, read=read)
+    placed = replace(
+        record, address=step.address, application=application.address if application else record.application
+    )
+    made: list[TokenRecord] = []
+
+    def outcome(grant: Grant) -> Outcome:
+        new = renewed(ctx, placed, application, grant, operation.since, operation.id)
+        made.append(new)
+        return Outcome(put=(new,), also=_earlier(ctx, record, drafts.RETRIED))
+
+    def refused(error: StepRefused) -> Outcome:
+        if error.oauth_error != "invalid_grant":
+            return Outcome()
+        dead = replace(placed, refresh_token=None, refresh_fingerprint=None, refresh_expires_at=None)
+        if step.params.get("fallback") != CREATE_TOKEN:
+            dead = replace(dead, status=UNAUTHORIZED)
+        return Outcome(put=(dead,), detail="invalid_grant", also=_earlier(ctx, record, drafts.LOST))
+
+    wish = wish_for(application) if application else TokenWish(scopes=record.requested_scopes)
+    grant = perform(
+        ctx,
+        operation,
+        lambda: provider.refresh_token(credentials, secret, wish),
+        outcome,
+        reason=step.reason.sentence,
+        refused=refused,
+        unrecorded=lambda answer, draft: unrecorded_grant(ctx, operation, draft, answer, provider, credentials),
+    )
+    ctx.remember((grant.access_token, grant.refresh_token))
+    return made[0], grant
+
+
+def _earlier(ctx: Context, record: TokenRecord, how: str) -> tuple[Draft, ...]:
+    """Refreshes in doubt that this answer settles; the pair that each may have made is recorded as lost with it."""
+    found = []
+    for operation in ctx.pending(record.id, REFRESH_TOKEN):
+        lost = lost_token(operation, ctx.wanted, ctx.vendors, record)
+        found.append(drafts.settled(operation, how, "tried-once-more", put=(lost,) if lost else ()))
+    return tuple(found)
+
+
+def _lost_scopes(
+    ctx: Context, application: Application | None, old: TokenRecord, new: TokenRecord
+) -> tuple[Diagnostic, ...]:
+    """Scopes that a refresh took away (RFC 6749 section 6 lets it); those that were missing before were said before."""
+    if application is None or set(new.scopes) >= set(old.scopes):
+        return ()
+    return narrower(ctx, application, new)
+
+
+def _authorize(step: Step, why: str) -> NeedsPerson:
+    name = str(step.address).removeprefix("token.")
+    detail = f"Run `provisioner authorize {name!r}` and approve in the browser."
+    return NeedsPerson(
+        "needs-authorization", f"{why}; a person must authorize again", detail, address=str(step.address)
+    )
