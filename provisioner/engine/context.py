@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Vendors = Callable[[str], Vendor]
 Clock = Callable[[], datetime]
-Rescue = Callable[[Sequence["Draft"]], object]  # keeps drafts that could not be appended in a file; answers its path
+Rescue = Callable[["Draft"], object]  # keeps a draft that could not be appended in a file, and answers its path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ _GO_ON = "Nothing was sent after it. Repair the store of the recorded state and 
 def unrecorded_grant(
     ctx: Context,
     operation: Operation,
-    drafts: Sequence[Draft],
+    written: Sequence[Draft],
     grant: Grant,
     provider: Provider,
     credentials: ClientCredentials,
 ) -> ProvisionerError:
     """Saves or kills a token whose outcome could not be written, and returns what to tell the user."""
-    kept = keep(ctx, drafts)
+    kept = keep(ctx, written)
     if kept is not None:
         return _error(operation, f"the token was sealed into {kept}", f"{_GO_ON}: it records that file first.")
     if _killed(provider, grant, credentials):
@@ -40,20 +40,21 @@ def unrecorded_grant(
     return _error(operation, "the token is lost: it could neither be saved nor be revoked", detail)
 
 
-def unrecorded(ctx: Context, operation: Operation, drafts: Sequence[Draft]) -> ProvisionerError:
+def unrecorded(ctx: Context, operation: Operation, written: Sequence[Draft]) -> ProvisionerError:
     """The same for what cannot be taken back by a request (a registered client)."""
-    kept = keep(ctx, drafts)
+    kept = keep(ctx, written)
     if kept is not None:
         return _error(operation, f"it was sealed into {kept}", f"{_GO_ON}: it records that file first.")
     return _error(operation, "it could not be saved", f"{_GO_ON}: operation {operation.id} is then in doubt.")
 
 
-def keep(ctx: Context, drafts: Sequence[Draft]) -> str | None:
-    """The rescue file's path; None where even that could not be written."""
-    if not drafts or ctx.rescue is None:
+def keep(ctx: Context, written: Sequence[Draft]) -> str | None:
+    """The rescue file's path; None where even that could not be written. Only the outcome itself is kept: what it would
+    have settled beside it stays in doubt, and is settled by the next run."""
+    if not written or ctx.rescue is None:
         return None
     try:
-        return str(ctx.rescue(drafts))
+        return str(ctx.rescue(written[0]))
     except Exception:  # noqa: BLE001  # a full disk, a foreign key, anything: the token must then be revoked
         return None
 
