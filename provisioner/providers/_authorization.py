@@ -89,8 +89,8 @@ def _parameters(text: str, provider: str) -> dict[str, str]:
     query = urlsplit(text).query if "://" in text or text.startswith("/") else text.lstrip("?")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=50, errors="strict")
-    except ValueError:
-        raise _unusable(provider, "it cannot be read") from None
+    except ValueError:  # it quotes the query, code included, so it must not become another error's context
+        pairs = []
     found = dict(pairs)
     if len(found) != len(pairs):
         # RFC 6749 section 3.1: once at most. Two codes or two states are an attempt to have us pick one.

@@ -84,8 +84,10 @@ def _load(private_key: Secret) -> tuple[Key, str | None]:
             key_id = jwk.get("kid")
         else:
             key, key_id = serialization.load_pem_private_key(text.encode(), password=None), None
-    except Exception:  # noqa: BLE001  # whatever a library says about a private key may quote it
-        raise _unusable("cannot be read") from None
+    except Exception:  # noqa: BLE001  # whatever a library says about a private key may quote it,
+        key, key_id = None, None  # so nothing is raised in here that would carry it as its context
+    if key is None:
+        raise _unusable("cannot be read")
     if isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         return key, key_id
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:

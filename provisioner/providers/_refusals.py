@@ -30,12 +30,12 @@ _ADVICE = {
 
 # Registered words (RFC 6749, 7009, 7591, 8628, 8707): what they mean must not depend on whether some short secret is a
 # part of them.
-_REGISTERED = frozenset(
-    "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope access_denied "
-    "unsupported_token_type invalid_token insufficient_scope invalid_redirect_uri invalid_client_metadata "
-    "invalid_software_statement unapproved_software_statement authorization_pending slow_down expired_token "
-    "invalid_target".split()
-)
+_REGISTERED = frozenset({
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+    "invalid_scope", "access_denied", "unsupported_token_type", "invalid_token", "insufficient_scope",
+    "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement",
+    "unapproved_software_statement", "authorization_pending", "slow_down", "expired_token", "invalid_target",
+})  # fmt: skip
 
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")

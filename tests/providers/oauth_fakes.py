@@ -6,9 +6,11 @@ It keeps `Session`'s two promises: `read` returns any answer below 500, `change`
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlencode, urljoin
 
 from provisioner.address import Address
 from provisioner.errors import InDoubt, RateLimited, Unreachable
@@ -163,22 +165,29 @@ def everything_said(error: BaseException) -> str:
 
 def approve(sandbox: Any, url: str, decision: str = "approve") -> str:
     """A person at the sandbox's consent page: the redirect's URL, or the text of the page that shows the code."""
-    import re
-    from urllib.parse import urlencode, urlsplit
-
     status, _, page = sandbox.handle("GET", url, {}, b"")
     assert status == 200
-    action, ticket = (re.search(p, page.decode()) for p in (r'action="([^"]+)"', r'name="ticket" value="([^"]+)"'))
-    assert action is not None
-    assert ticket is not None
-    parts = urlsplit(url)
-    target = f"{parts.scheme}://{parts.netloc}{action[1]}"
-    body = urlencode({"ticket": ticket[1], "decision": decision}).encode()
+    headers, page = decide(sandbox, url, page.decode(), decision)
+    location = headers.get("Location")
+    return location if location is not None else found_in(r'id="code"[^>]*>([^<]+)<', page).strip()
+
+
+def approve_device(sandbox: Any, url: str, user_code: str, decision: str = "approve") -> None:
+    """A person who types the code of a device, and decides."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    status, headers, page = sandbox.handle("POST", target, form, body)
-    location = dict(headers).get("Location")
-    if location:
-        return str(location)
-    shown = re.search(r'id="code"[^>]*>([^<]+)<', page.decode())
-    assert shown is not None
-    return shown[1].strip()
+    _, _, page = sandbox.handle("POST", url, form, urlencode({"user_code": user_code}).encode())
+    decide(sandbox, url, page.decode(), decision)
+
+
+def decide(sandbox: Any, url: str, page: str, decision: str) -> tuple[dict[str, str], str]:
+    target = urljoin(url, found_in(r'action="([^"]+)"', page))
+    body = urlencode({"ticket": found_in(r'name="ticket" value="([^"]+)"', page), "decision": decision}).encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    _, headers, answered = sandbox.handle("POST", target, form, body)
+    return dict(headers), answered.decode()
+
+
+def found_in(pattern: str, page: str) -> str:
+    match = re.search(pattern, page)
+    assert match is not None, pattern
+    return match[1]

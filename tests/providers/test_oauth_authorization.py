@@ -17,13 +17,18 @@ from provisioner.secret import Secret
 REDIRECT = "http://127.0.0.1:8123/callback"
 
 
-def request(*, pkce: bool = True, redirect_uri: str = REDIRECT, url: str = "https://id.invalid/a") -> AuthorizationRequest:
+def request(
+    *, pkce: bool = True, redirect_uri: str = REDIRECT, url: str = "https://id.invalid/a"
+) -> AuthorizationRequest:
     return authorization_request(url, "cid", redirect_uri, ["user:read", "user:email"], pkce=pkce)
 
 
 def test_the_challenge_is_that_of_the_rfc() -> None:
     """RFC 7636 appendix B."""
-    assert challenge(Secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert (
+        challenge(Secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
+        == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
 
 
 def test_the_url_carries_everything_once_and_scope_never_last() -> None:

@@ -57,7 +57,8 @@ def test_basic_halves_are_form_encoded_before_base64() -> None:
 
 def test_post_carries_both_in_the_body() -> None:
     """What Doorkeeper needs for awkward secrets: it does not decode Basic halves."""
-    found = authenticate(ClientCredentials(client_id="cid", client_secret=Secret(CANARY), auth_method="client_secret_post"), "x", NOW)  # fmt: skip
+    posted = ClientCredentials(client_id="cid", client_secret=Secret(CANARY), auth_method="client_secret_post")
+    found = authenticate(posted, "x", NOW)
     assert [(name, plain(value)) for name, value in found.fields] == [("client_id", "cid"), ("client_secret", CANARY)]
     assert found.basic is None
 

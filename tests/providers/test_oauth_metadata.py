@@ -45,7 +45,8 @@ def test_a_page_in_place_of_the_document_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "named", [ISSUER + "/", ISSUER.upper(), "https://id.invalid", None, 7, "https://evil.invalid", "https://u:pw@id.invalid"]
+    "named",
+    [ISSUER + "/", ISSUER.upper(), "https://id.invalid", None, 7, "https://evil.invalid", "https://u:pw@id.invalid"],
 )
 def test_another_issuer_is_refused(named: object) -> None:
     """Character for character (RFC 8414 section 3.3), a trailing slash included."""

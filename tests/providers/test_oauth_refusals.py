@@ -62,7 +62,9 @@ def test_a_dead_grant_is_not_taken_for_a_wrong_client() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 415, 422])
-@pytest.mark.parametrize("body", [None, b"<error>no</error>", b"<html></html>", b"[]", {"error": 7}, {"error": {"a": 1}}])
+@pytest.mark.parametrize(
+    "body", [None, b"<error>no</error>", b"<html></html>", b"[]", {"error": 7}, {"error": {"a": 1}}]
+)
 def test_bodies_that_say_nothing_are_refused_by_status(status: int, body: object) -> None:
     """TEXTKING answers empty or XML bodies; a shared error path must bear them."""
     found = refused(status, body)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oauth_fakes import CANARY, FakeSession, answer, application, as_session, config, everything_said, opener, record, resolve, sealed
+from oauth_fakes import (
+    CANARY,
+    FakeSession,
+    answer,
+    application,
+    as_session,
+    config,
+    everything_said,
+    opener,
+    record,
+    resolve,
+    sealed,
+)
 from test_oauth_client_auth import KEYS
 
 from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, ProvisionerError, StepRefused
@@ -27,7 +39,11 @@ ANSWERED: dict[str, Any] = {
     "x_unknown": "an unknown member may hold a secret",
 }
 REGISTERED = record(
-    registration={"registration_client_uri": MANAGE, "grant_types": ["client_credentials"], "jwks_uri": "https://a.invalid"},
+    registration={
+        "registration_client_uri": MANAGE,
+        "grant_types": ["client_credentials"],
+        "jwks_uri": "https://a.invalid",
+    },
     registration_token=sealed("rat"),
     secret=sealed("sec"),
     secret_fingerprint="sha256:old",
@@ -70,9 +86,9 @@ def test_a_replaced_method_and_scope_win_over_what_was_asked() -> None:
     one, _ = provider({REGISTER: answer(201, body)})
     made, _ = one.register_application(application(scopes=("a", "b"), token_endpoint_auth_method="client_secret_post"))
     assert made.scopes == ("a",)
-    assert one.credentials(None, record(registration=made.registration, secret=sealed("s")), open_sealed).auth_method == (
-        "client_secret_basic"
-    )
+    assert one.credentials(
+        None, record(registration=made.registration, secret=sealed("s")), open_sealed
+    ).auth_method == ("client_secret_basic")
 
 
 def test_an_answer_without_end_and_issue_time_survives() -> None:
@@ -137,11 +153,20 @@ def test_an_update_sends_every_field_again_and_none_of_the_four() -> None:
     assert sent.json["client_id"] == "cid"
     assert sent.json["scope"] == "a"
     assert sent.json["jwks_uri"] == "https://a.invalid"
-    forbidden = {"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"}
+    forbidden = {
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    }
     assert not (forbidden | {"client_secret"}) & sent.json.keys()
     assert secrets["registration_token"] == Secret("new-rat")
     assert made.secret_fingerprint == Secret(CANARY).fingerprint
-    assert (made.id, made.secret, made.registration_token) == ("obj-1", REGISTERED.secret, REGISTERED.registration_token)
+    assert (made.id, made.secret, made.registration_token) == (
+        "obj-1",
+        REGISTERED.secret,
+        REGISTERED.registration_token,
+    )
 
 
 def test_an_update_that_says_little_loses_nothing() -> None:
@@ -173,7 +198,10 @@ def test_an_unknown_client_is_a_401() -> None:
 def test_what_the_server_does_not_allow_is_refused(status: int) -> None:
     """An unsupported method gets a fitting error such as 405."""
     one, _ = provider({MANAGE: answer(status)})
-    for call in (lambda: one.delete_application(REGISTERED, open_sealed), lambda: one.read_registration(REGISTERED, open_sealed)):
+    for call in (
+        lambda: one.delete_application(REGISTERED, open_sealed),
+        lambda: one.read_registration(REGISTERED, open_sealed),
+    ):
         with pytest.raises(StepRefused):
             call()
 

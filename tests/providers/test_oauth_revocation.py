@@ -88,9 +88,7 @@ def test_a_half_that_cannot_be_revoked_is_not_passed_over() -> None:
         (
             200,
             {"active": True, "scope": "b a", "exp": 1_800_000_000},
-            ObservedToken(
-                liveness=ALIVE, scopes=("a", "b"), expires_at=datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
-            ),
+            ObservedToken(liveness=ALIVE, scopes=("a", "b"), expires_at=datetime(2027, 1, 15, 8, 0, tzinfo=UTC)),
         ),
         (200, {"active": True, "scope": 7, "exp": 10**30}, ObservedToken(liveness=ALIVE)),
         (200, {"active": True, "exp": True}, ObservedToken(liveness=ALIVE)),

@@ -79,17 +79,25 @@ def test_the_three_urls_default_to_the_published_page() -> None:
         "https://api.textking.com",
     )
     other = Provider(config("textking", "http://127.0.0.1:1/textking"), as_session(FakeSession({})), resolve)
-    assert (other.token_url, other.api_url) == ("http://127.0.0.1:1/textking/oauth/token", "http://127.0.0.1:1/textking")
+    assert (other.token_url, other.api_url) == (
+        "http://127.0.0.1:1/textking/oauth/token",
+        "http://127.0.0.1:1/textking",
+    )
 
 
 def test_the_authorize_url_has_no_scope() -> None:
     """There is no such parameter; `state` is always sent."""
     url = fake({})[0].authorization_request(CLIENT, TokenWish(scopes=("x",)), REDIRECT).url
-    assert [name for name, _ in parse_qsl(urlsplit(url).query)] == ["response_type", "client_id", "redirect_uri", "state"]
+    assert [name for name, _ in parse_qsl(urlsplit(url).query)] == [
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "state",
+    ]
 
 
 def test_offline_access_is_asked_for_at_the_exchange_only() -> None:
-    """And never when refreshing, where it is not listed. The client always says who it is: the sample leaves that out."""
+    """And never when refreshing, where it is not listed. The client says who it is, which the sample leaves out."""
     one, session = fake({TOKEN: answer(200, {"access_token": "t", "token_type": "bearer"})})
     client = one.credentials(application(client_id="cid", client_secret=SecretRef("env", "S+/=")), None, opener)
     request = one.authorization_request(client, OFFLINE, REDIRECT)
@@ -99,7 +107,12 @@ def test_offline_access_is_asked_for_at_the_exchange_only() -> None:
     offline, plain, refresh = (sent.fields for sent in session.sent)
     assert offline == {**plain, "offline_access": "1"}
     assert plain["redirect_uri"] == REDIRECT
-    assert refresh == {"grant_type": "refresh_token", "refresh_token": "W1fl!", "client_id": "cid", "client_secret": "env-S+/="}
+    assert refresh == {
+        "grant_type": "refresh_token",
+        "refresh_token": "W1fl!",
+        "client_id": "cid",
+        "client_secret": "env-S+/=",
+    }
     assert "offline_access" not in request.url
 
 
@@ -115,7 +128,9 @@ def test_the_published_answer_is_read() -> None:
 
 def test_a_lifetime_that_is_no_number_is_in_doubt() -> None:
     """A token was issued all the same."""
-    one, _ = fake({TOKEN: answer(200, {"access_token": "c4n4ry-tk-1", "token_type": "bearer", "expires_in": "a month"})})
+    one, _ = fake(
+        {TOKEN: answer(200, {"access_token": "c4n4ry-tk-1", "token_type": "bearer", "expires_in": "a month"})}
+    )
     with pytest.raises(InDoubt) as caught:
         one.refresh_token(CLIENT, Secret("r"), WISH)
     assert "c4n4ry-tk-1" not in everything_said(caught.value)

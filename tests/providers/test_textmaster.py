@@ -99,7 +99,9 @@ def test_base_url_sets_all_three_and_each_may_be_set_alone() -> None:
 
 def test_a_setting_with_a_password_in_it_is_refused() -> None:
     """And not repeated."""
-    found = VENDOR.check_provider(config("textmaster", "https://x.invalid", token_url=f"https://u:{CANARY}@x.invalid/t"))
+    found = VENDOR.check_provider(
+        config("textmaster", "https://x.invalid", token_url=f"https://u:{CANARY}@x.invalid/t")
+    )
     assert [problem.key_path for problem in found] == ["token_url"]
     assert CANARY not in repr(found)
 
@@ -119,7 +121,9 @@ def test_scope_is_never_the_last_parameter_and_public_is_what_none_means() -> No
 
 def test_the_exchange_is_a_form_with_the_secret_in_the_body() -> None:
     """Published parameters, urlencoded; PKCE is undocumented, so there is none."""
-    one, session = fake({"https://app.textmaster.com/oauth/token": answer(200, {"access_token": "t", "token_type": "Bearer"})})
+    one, session = fake(
+        {"https://app.textmaster.com/oauth/token": answer(200, {"access_token": "t", "token_type": "Bearer"})}
+    )
     client = one.credentials(application(client_id="cid", client_secret=SecretRef("env", "S")), None, opener)
     request = one.authorization_request(client, WISH, OOB)
     one.exchange_code(client, WISH, request, Secret("c"))
@@ -233,10 +237,18 @@ def test_the_wallet_is_exact_money(money: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "wallet",
-    [None, {}, {"current_money": 1}, {"current_money": True, "currency_code": "EUR"}, {"current_money": "lots", "currency_code": "EUR"},
-     {"current_money": 1, "currency_code": "credits"}, {"current_money": float("nan"), "currency_code": "EUR"},
-     {"current_money": "1e999", "currency_code": "EUR"}, {"current_money": "Infinity", "currency_code": "EUR"}],
-)  # fmt: skip
+    [
+        None,
+        {},
+        {"current_money": 1},
+        {"current_money": True, "currency_code": "EUR"},
+        {"current_money": "lots", "currency_code": "EUR"},
+        {"current_money": 1, "currency_code": "credits"},
+        {"current_money": float("nan"), "currency_code": "EUR"},
+        {"current_money": "1e999", "currency_code": "EUR"},
+        {"current_money": "Infinity", "currency_code": "EUR"},
+    ],
+)
 def test_a_wallet_that_cannot_be_read_is_a_bad_answer(wallet: object) -> None:
     """Never zero: zero would look like a floor unmet."""
     with pytest.raises(BadAnswer):
@@ -277,7 +289,9 @@ def test_a_200_that_revokes_nothing_is_seen() -> None:
     """The probe has the last word."""
     url = "https://app.textmaster.com/oauth/revoke"
     client = base.ClientCredentials(client_id="c", client_secret=Secret("s"), auth_method="client_secret_post")
-    assert fake({url: answer(200, {}), ME: answer(200, {})})[0].revoke_token(client, Secret("a"), None) is Revoked.SURVIVED
+    assert (
+        fake({url: answer(200, {}), ME: answer(200, {})})[0].revoke_token(client, Secret("a"), None) is Revoked.SURVIVED
+    )
     assert fake({url: answer(404), ME: answer(401)})[0].revoke_token(client, Secret("a"), None) is Revoked.ALREADY_DEAD
     found = fake({url: answer(404), ME: answer(401)})[0].revoke_token(client, Secret("a"), Secret("r"))
     assert found is Revoked.UNSUPPORTED  # the refresh token may live
