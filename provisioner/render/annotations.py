@@ -3,8 +3,7 @@
 Source: GitHub, "Workflow commands for GitHub Actions": data escapes `%`, CR and LF; properties `:` and `,` as well.
 """
 
-from __future__ import annotations
-
+# no `from __future__ import annotations` here: the name is this module's function
 from collections.abc import Iterable
 
 from provisioner.errors import Diagnostic
@@ -26,7 +25,7 @@ def annotation(found: Diagnostic) -> str:
     return f"::{_COMMANDS[found.severity]} {','.join(properties)}::{_data(message)}"
 
 
-def annotation_lines(found: Iterable[Diagnostic]) -> str:
+def annotations(found: Iterable[Diagnostic]) -> str:
     """All of them, each on a line of its own."""
     return "".join(f"{annotation(d)}\n" for d in found)
 

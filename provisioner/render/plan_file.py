@@ -32,8 +32,8 @@ _HEAD, _MIDDLE, _TAIL = b'{"digest":"', b'","plan":', b"}"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
     """`plan` is as it was made, `prior_state` and `configuration` what it was made from, as `show --json` prints them.
-    Amounts in values of steps are Decimal or int, lists stand for tuples. `digest` is that of the file it was read from,
-    empty where it was read from none."""
+    Amounts in values of steps are Decimal or int, lists stand for tuples. `digest` is that of the file it came from,
+    empty where it came from none."""
 
     plan: Plan
     prior_state: dict[str, Any]

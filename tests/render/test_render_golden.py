@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import render_samples as sample
 
+from provisioner.render import annotations as workflow
 from provisioner.render import (
     configuration_json,
     diagnostics,
@@ -24,7 +25,6 @@ from provisioner.render import (
     state_json,
     stream,
 )
-from provisioner.render.annotations import annotation_lines
 from provisioner.render.json_text import json_text
 from provisioner.render.style import Style
 
@@ -94,7 +94,7 @@ FORMATS: dict[str, Callable[[], str]] = {
     "diagnostics.txt": lambda: diagnostics.diagnostics_text(sample.plan().diagnostics),
     "validate.json": lambda: json_text(diagnostics.validate_json(sample.plan().diagnostics), indent=2),
     "validate.txt": lambda: diagnostics.validate_text(sample.plan().diagnostics),
-    "annotations.txt": lambda: annotation_lines(sample.plan().diagnostics),
+    "annotations.txt": lambda: workflow.annotations(sample.plan().diagnostics),
     "gitlab.json": lambda: json_text(gitlab.gitlab_report(sample.plan())),
     "configuration.json": lambda: json_text(configuration_json.configuration(sample.desired()), indent=2),
 }
