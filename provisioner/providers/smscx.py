@@ -174,7 +174,7 @@ class Provider(base.Provider):
             return ClientCredentials(client_id=candidates[0].client_id, client_secret=candidates[0].secret)
         if record is not None and record.secret is not None:
             return ClientCredentials(
-                client_id=record.client_id, client_secret=open_sealed(record.secret, record.id, "client_secret")
+                client_id=record.client_id, client_secret=open_sealed(record.secret, record.id, "secret")
             )
         name = application.name if application is not None else record.name if record is not None else "?"
         raise CredentialsRefused(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -80,7 +82,8 @@ ELSEWHERE = reply(307, b"", {"Location": "https://elsewhere.invalid/taken"})
 class Hostile:
     """`seen` holds what arrived; `script` decides what happens: one behaviour for all, or a function of the request."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Path | None = None) -> None:
+        self._context = _context(tls) if tls else None
         self.seen: list[Seen] = []
         self.behaviour: Behaviour = reply(200, {})
         self.script: Callable[[Seen], Behaviour | None] = lambda _: None
@@ -113,8 +116,15 @@ class Hostile:
                 self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
 
+    def _wrap(self, connection: socket.socket) -> socket.socket:
+        return self._context.wrap_socket(connection, server_side=True) if self._context else connection
+
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
+        with (
+            contextlib.suppress(OSError, ValueError),
+            self._wrap(connection) as connection,
+            connection.makefile("rb") as stream,
+        ):
             while True:
                 seen = _read(stream, number)
                 if seen is None:
@@ -124,6 +134,12 @@ class Hostile:
                 behave = self.script(seen) or self.behaviour
                 if not behave(connection, seen):
                     return
+
+
+def _context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 def _read(stream: Any, number: int) -> Seen | None:
@@ -139,8 +155,9 @@ def _read(stream: Any, number: int) -> Seen | None:
 
 
 @contextmanager
-def hostile() -> Iterator[Hostile]:
-    server = Hostile()
+def hostile(tls: Path | None = None) -> Iterator[Hostile]:
+    """`tls`: a PEM file with certificate and key."""
+    server = Hostile(tls)
     try:
         yield server
     finally:

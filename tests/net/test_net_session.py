@@ -6,11 +6,30 @@ import logging
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_server import ELSEWHERE, Behaviour, Hostile, closed_port, drip, hang_up, reply, reset, stall, truncate
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hostile_server import (
+    ELSEWHERE,
+    Behaviour,
+    Hostile,
+    closed_port,
+    drip,
+    hang_up,
+    hostile,
+    reply,
+    reset,
+    stall,
+    truncate,
+)
 
 from provisioner.errors import (
     BadAnswer,
@@ -25,6 +44,12 @@ from provisioner.net.session import Session
 from provisioner.secret import Secret
 
 CANARY = "canary-8f2e/+=%"
+
+
+@pytest.fixture
+def server() -> Iterator[Hostile]:
+    with hostile() as found:
+        yield found
 
 
 @pytest.fixture
@@ -67,11 +92,42 @@ def test_plain_http_leaves_for_loopback_only(session: Session, url: str) -> None
         send(session, url)
 
 
-def test_tls_is_verified_even_on_loopback(session: Session, server: Hostile) -> None:
-    """A server that does not speak TLS, or is not trusted, gets no byte of a request."""
-    with pytest.raises(Unreachable):
+def test_tls_to_a_server_without_it_sends_nothing(session: Session, server: Hostile) -> None:
+    """The handshake fails before a byte of the request leaves."""
+    with pytest.raises(Unreachable, match="TLS"):
         send(session, server.url.replace("http://", "https://"))
-    assert server.seen == []
+    assert CANARY not in repr(server.seen)
+
+
+def test_tls_is_verified_even_on_loopback(tmp_path: Path, session: Session) -> None:
+    """An authority that nobody named is not trusted; named as the CA file, it is."""
+    authority = own_certificate(tmp_path)
+    with hostile(tls=authority) as server:
+        url = server.url.replace("http://", "https://")
+        with pytest.raises(Unreachable, match="not trusted"):
+            send(session, url)
+        assert server.seen == []
+        made = Session(provider="p", ca_file=str(authority))
+        assert send(made, url).status == 200
+        made.close()
+
+
+def own_certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    begin = datetime.now(UTC) - timedelta(minutes=1)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "own.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(certificate.public_bytes(pem) + private)
+    return file
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 403, 404, 409])
