@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from provisioner.model.desired import Application, CreditFloor, Desired, ProviderConfig, SecretRef
@@ -39,6 +40,10 @@ def _reference_name(reference: SecretRef) -> str:
     return reference.value if isinstance(reference.value, str) else reference.value[0]
 
 
+def _span(span: timedelta | None) -> str | None:
+    return format_duration(span) if span else None
+
+
 def _expressions(values: dict[str, Any]) -> dict[str, Any]:
     return {name: _expression(value) for name, value in values.items() if value not in (None, (), False)}
 
@@ -69,10 +74,10 @@ def _application(application: Application) -> dict[str, Any]:
                 "scopes": application.scopes,
                 "token_lifetime": application.token_lifetime,
                 "token_policy": policy.name,
-                "renew_before": policy.renew_before and format_duration(policy.renew_before),
-                "rotate_every": policy.rotate_every and format_duration(policy.rotate_every),
-                "overlap": policy.overlap and format_duration(policy.overlap),
-                "max_lifetime": policy.max_lifetime and format_duration(policy.max_lifetime),
+                "renew_before": _span(policy.renew_before),
+                "rotate_every": _span(policy.rotate_every),
+                "overlap": _span(policy.overlap),
+                "max_lifetime": _span(policy.max_lifetime),
                 "on_destroy": policy.on_destroy,
                 "consumers": application.consumers,
                 "prevent_destroy": application.prevent_destroy,
@@ -99,7 +104,6 @@ def _tokens(application: Application) -> list[dict[str, Any]]:
 
 
 def _floor(floor: CreditFloor) -> dict[str, Any]:
-    settles = floor.doubt_settles_after
     return _resource(
         floor.address,
         floor.provider,
@@ -113,7 +117,7 @@ def _floor(floor: CreditFloor) -> dict[str, Any]:
                 "unit_price": floor.unit_price,
                 "currency": floor.currency,
                 "on_shortfall": floor.on_shortfall,
-                "doubt_settles_after": settles and format_duration(settles),
+                "doubt_settles_after": _span(floor.doubt_settles_after),
                 "card_last_four": floor.card_last_four,
                 "coupon": floor.coupon,
                 "prevent_destroy": floor.prevent_destroy,

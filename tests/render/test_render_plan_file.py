@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import PlanRefused
+from provisioner.model.desired import Application, CreditFloor
 from provisioner.model.observed import Observed, ObservedCredits, ProviderObservation
 from provisioner.model.plan import PlanOptions, Step
 from provisioner.render.human_plan import human_plan
@@ -34,6 +35,16 @@ def _forged(change: Any) -> bytes:
     change(body)
     text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     return b'{"digest":"' + hashlib.sha256(text).hexdigest().encode() + b'","plan":' + text + b"}\n"
+
+
+def test_a_declaration_of_defaults_can_be_saved() -> None:
+    """Durations that are zero or not set leave no trace in the file, and no object that JSON cannot hold."""
+    desired = sample.desired()
+    plain = Application(address=sample.address("application.plain"), provider="cx", name="plain")
+    bare = CreditFloor(address=sample.address("credits.bare"), provider="ez", minimum=Decimal(1), target=Decimal(1))
+    found = dump(sample.plan(), replace(desired, applications=(plain,), credits=(bare,)), sample.state())
+    assert b'"overlap"' not in found
+    assert load(found).configuration["root_module"]["resources"]
 
 
 def test_equal_inputs_give_equal_bytes() -> None:
