@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from provisioner import providers
+from provisioner.config.problems import absolute, key_path
 from provisioner.errors import Diagnostic
 from provisioner.model.desired import Application, CreditFloor, Desired
 from provisioner.providers.base import Credits, Vendor
@@ -23,6 +25,8 @@ def check_warnings(desired: Desired, vendors: Callable[[str], Vendor] = provider
         if not vendor.never_expires(application):
             life = vendor.token_lifetime(application)
             groups.setdefault((config.type, application.policy.name, life), []).append(application)
+        said = vendor.check_application(application)
+        found.extend(_placed(one, application) for one in said if one.severity == "warning")
     for (type_name, _, life), members in groups.items():
         found.extend(_lives_too_short(members, vendors(type_name), life, desired.run_interval))
         found.extend(_unverified(members, vendors(type_name), life))
@@ -75,6 +79,13 @@ def _unpriced(floor: CreditFloor, vendor: Vendor, desired: Desired) -> Iterator[
             file=floor.file,
             line=floor.line,
         )
+
+
+def _placed(one: Diagnostic, application: Application) -> Diagnostic:
+    """A vendor's warning, whose key path is relative to the application's table."""
+    path = key_path(absolute(("applications", application.address.name), one.key_path))
+    address = str(application.address)
+    return replace(one, address=address, file=application.file, line=application.line, key_path=path)
 
 
 def _named(members: list[Application]) -> str:

@@ -106,7 +106,6 @@ def _foreign_keys(table: Table, vendor: Vendor, allowed: frozenset[str]) -> None
 
 
 def _check(application: Application, vendor: Vendor, table: Table) -> None:
-    table.problems.add_relative(vendor.check_application(application), table.path, table.address)
     if application.scopes and vendor.scopes is Scopes.NONE:
         advice = "Take them out: a token of this vendor has the account's full rights."
         table.bad("scopes", f"{vendor.title} has no scopes", advice, name="unsupported")
@@ -125,6 +124,7 @@ def _check(application: Application, vendor: Vendor, table: Table) -> None:
                 )
     if policy is not _BUILT_IN and (policy.renew_before is not None or policy.max_lifetime is not None):
         _check_lifetime(application, vendor, table)
+    table.problems.add_relative(vendor.check_application(application), table.path, table.address)
 
 
 def _check_lifetime(application: Application, vendor: Vendor, table: Table) -> None:

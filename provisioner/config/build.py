@@ -191,8 +191,7 @@ def _provider(name: str, vendor: Vendor, table: Table) -> ProviderConfig:
             value = table.url(setting.name)
         if value is not None:
             settings[setting.name] = value
-    if base_url is None:
-        base_url = vendor.default_base_url.rstrip("/")
+    base_url = (vendor.default_base_url if base_url is None else base_url).rstrip("/")
     config = ProviderConfig(name=name, type=vendor.type, base_url=base_url, settings=settings)
     table.problems.add_relative(vendor.check_provider(config), table.path)
     return config

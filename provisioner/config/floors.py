@@ -79,7 +79,6 @@ def _check_floor(floor: CreditFloor, vendor: Vendor, table: Table, parts: Parts,
         advice = "Take the floor out: nothing could ever be read or bought for it."
         table.bad("provider", f"{vendor.title} has no balance", advice, name="unsupported")
         return
-    table.problems.add_relative(vendor.check_floor(floor), table.path, table.address)
     config = parts.providers[floor.provider]
     if vendor.credits is Credits.PURCHASE:
         _check_guards(table, vendor, sandbox=config.base_url == "sandbox")
@@ -96,6 +95,7 @@ def _check_floor(floor: CreditFloor, vendor: Vendor, table: Table, parts: Parts,
     if vendor.unit == "credits":
         _check_whole(floor, table)
     _check_price(floor, vendor, table)
+    table.problems.add_relative(vendor.check_floor(floor), table.path, table.address)
 
 
 def _check_guards(table: Table, vendor: Vendor, *, sandbox: bool) -> None:

@@ -6,6 +6,7 @@ It reads texts that tomllib has accepted, so it may be lenient. It runs only onc
 from __future__ import annotations
 
 import re
+import tomllib
 
 KeyPath = tuple[str | int, ...]
 
@@ -51,6 +52,10 @@ def declarations(text: str) -> dict[tuple[str, str], int]:
 _DECLARED = ("applications", "credits")
 
 
+def _unescaped(quoted: str) -> str:
+    return next(iter(tomllib.loads(f'"{quoted}" = 0'))) if "\\" in quoted else quoted
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -80,7 +85,8 @@ class _Scanner:
         if double:
             self.arrays[path] = self.arrays.get(path, -1) + 1
             path = (*path, self.arrays[path])
-        self._note(path)
+        for length in range(1, len(path) + 1):
+            self._note(path[:length])
         end = self.text.find("\n", self.at)
         self.at = len(self.text) if end < 0 else end
         return path
@@ -106,7 +112,8 @@ class _Scanner:
         keys: list[str] = []
         while match := _KEY.match(self.text, self.at):
             self.at = match.end()
-            keys.append(next(part for part in match.groups() if part is not None))
+            quoted, literal, bare = match.groups()
+            keys.append(_unescaped(quoted) if quoted is not None else literal if literal is not None else bare)
             if self.at >= len(self.text) or self.text[self.at] != ".":
                 break
             self.at += 1

@@ -51,6 +51,7 @@ class Problems:
         self.found: list[Diagnostic] = []
         self._poisoned: set[KeyPath] = set()
         self._said: set[tuple[str, str | None, str | None, str]] = set()
+        self._places: set[tuple[str | None, str | None]] = set()
 
     def add(
         self,
@@ -71,6 +72,7 @@ class Problems:
         if (name, origin.file, where, summary) in self._said:
             return
         self._said.add((name, origin.file, where, summary))
+        self._places.add((where, None if address is None else str(address)))
         self.found.append(
             Diagnostic(
                 name=name,
@@ -84,12 +86,13 @@ class Problems:
         )
 
     def add_relative(self, found: Iterable[Diagnostic], base: KeyPath, address: object = None) -> None:
-        """Diagnostics of a vendor, whose key paths are relative to the table at `base`."""
+        """A vendor's errors, whose key paths are relative to the table at `base`. Where a rule of ours has spoken of
+        the same key, the vendor's would say it twice. Its warnings are `advise`'s to show."""
         for one in found:
-            path = (*base, *_parse(one.key_path or ""))
-            if key_path(path) in {said.key_path for said in self.found}:
-                continue  # our own rule has said it, in our words
-            self.add(one.name, one.summary, one.detail, path=path, address=one.address or address)
+            path = absolute(base, one.key_path)
+            said = (key_path(path), None if address is None else str(address)) in self._places
+            if one.severity == "error" and not said:
+                self.add(one.name, one.summary, one.detail, path=path, address=address)
 
     def poison(self, path: KeyPath) -> None:
         """What stands at `path` is reported and unusable: whatever follows from it is not to be reported as well."""
@@ -127,8 +130,9 @@ def key_path(path: KeyPath) -> str:
     return text
 
 
-def _parse(text: str) -> KeyPath:
-    return tuple(int(number) if number else word for word, number in _STEP.findall(text))
+def absolute(base: KeyPath, relative: str | None) -> KeyPath:
+    """`scopes[1]` below `("applications", "campaigns")`."""
+    return (*base, *(int(number) if number else word for word, number in _STEP.findall(relative or "")))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

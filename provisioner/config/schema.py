@@ -87,7 +87,7 @@ ForEach = Annotated[
 
 
 class StackTable(TypedDict, total=False):
-    """What this file is one of."""
+    """One desired-state file, with what it includes, and its one recorded state."""
 
     __pydantic_config__ = STRICT  # type: ignore[misc]  # pydantic's documented way to configure a TypedDict
     name: Annotated[str, Field(pattern=STACK, description="The stack's name. Default: the file's stem.")]
@@ -119,7 +119,7 @@ class StateTable(TypedDict, total=False):
     location: Annotated[Text, Field(description="A directory, or a URL. Default: state/<stack name> beside the file.")]
     username: Annotated[SecretReference, Field(description="The user name of an HTTP store.")]
     password: Annotated[SecretReference, Field(description="The password or token of an HTTP store.")]
-    encryption: Annotated[EncryptionTable, Field(description="Who can open the secrets in the recorded state.")]
+    encryption: Annotated[EncryptionTable, Field(description="Whom the secrets in the recorded state are sealed to.")]
 
 
 class PolicyTable(TypedDict, total=False):
@@ -275,7 +275,7 @@ def document(vendors: Iterable[Vendor]) -> Any:
     elif tables:
         provider = Annotated[Union[tables], Field(discriminator="type")]  # noqa: UP007  # made at run time
     sections: dict[str, tuple[Any, str]] = {
-        "stack": (StackTable, "What this file is one of."),
+        "stack": (StackTable, "The stack: its name, how often apply runs, which files belong to it."),
         "state": (StateTable, "Where the recorded state is, and who can open its secrets."),
         "variables": (dict[str, str], "${var.NAME} in any string; --var overrides."),
         "providers": (dict[str, provider], "Accounts at vendors and OAuth servers."),

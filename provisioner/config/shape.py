@@ -66,9 +66,8 @@ def _report(
     last = path[-1]
     if kind == "extra_forbidden":
         known = _known(path, whole, settings)
-        problems.add(
-            "unknown-key", f'there is no key "{last}" here', did_you_mean(str(last), known), path=path, address=address
-        )
+        advice = did_you_mean(str(last), known) or "Take it out; docs/desired-state.md lists what there is."
+        problems.add("unknown-key", f'there is no key "{last}" here', advice, path=path, address=address)
     elif kind == "missing":
         problems.add("missing-key", f"{last} is missing", "Add it.", path=path, address=address)
     elif kind in _EXPECTED:

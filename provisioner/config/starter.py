@@ -33,7 +33,7 @@ def starter(types: Sequence[str], *, stack: str, vendors: Callable[[str], Vendor
         "# `provisioner schema > provisioner.schema.json` lets editors check it; docs/desired-state.md explains it.",
         "",
         "[stack]",
-        tomli_w.dumps({"name": stack}).rstrip(),
+        f"name = {_quoted(stack)}",
         '# run_interval = "1h"           # how often apply runs; what falls due before the next run is done now',
         "",
         "# [state.encryption]",
@@ -56,7 +56,7 @@ def starter(types: Sequence[str], *, stack: str, vendors: Callable[[str], Vendor
 
 def _provider(vendor: Vendor, *, sandbox: bool) -> list[str]:
     short, application, scopes = _EXAMPLES.get(vendor.type, (vendor.type, vendor.type, ()))
-    parts = ["", f"[providers.{short}]", tomli_w.dumps({"type": vendor.type}).rstrip()]
+    parts = ["", f"[providers.{short}]", f"type = {_quoted(vendor.type)}"]
     if sandbox:
         parts.append(
             'base_url = "sandbox"            # the embedded vendor: no network, no account. Take it out to go live'
@@ -64,9 +64,6 @@ def _provider(vendor: Vendor, *, sandbox: bool) -> list[str]:
     else:
         parts.append('# base_url = "sandbox"          # the embedded vendor: no network, no account')
     parts.extend(_setting(one, short, sandbox=sandbox) for one in vendor.settings)
-    if vendor.type == "oauth2" and not sandbox:
-        parts.append('issuer = "https://id.example.com"')
-        parts = [line for line in parts if not line.startswith("# issuer")]
     parts.extend(_application(vendor, short, application, scopes))
     if vendor.credits is not Credits.NONE:
         parts.extend(_floor(vendor, short, sandbox=sandbox))
@@ -76,22 +73,25 @@ def _provider(vendor: Vendor, *, sandbox: bool) -> list[str]:
 def _setting(setting: Setting, short: str, *, sandbox: bool) -> str:
     value = f'{{ env = "{short}_{setting.name}" }}'.upper().replace("ENV", "env", 1)
     if setting.kind != "secret":
-        text = setting.default or (
-            setting.choices[0] if setting.choices else "https://" if setting.kind == "url" else ""
-        )
-        value = tomli_w.dumps({"x": text}).rstrip().removeprefix("x = ")
-    active = setting.required and not sandbox
+        value = _quoted(setting.default or (setting.choices[0] if setting.choices else "..."))
+    if setting.name == "issuer":  # a server of one's own has no default address
+        value = '"https://id.example.com"'
+    active = (setting.required or setting.name == "issuer") and not sandbox
     return f"{'' if active else '# '}{setting.name} = {value}  # {setting.help}"
 
 
 def _application(vendor: Vendor, short: str, name: str, scopes: tuple[str, ...]) -> list[str]:
     parts = ["", f"[applications.{name}]", f'provider = "{short}"']
     if scopes and vendor.scopes is not Scopes.NONE:
-        parts.append(tomli_w.dumps({"scopes": scopes}, multiline_strings=False).replace("\n", "").replace(",]", "]"))
+        parts.append("scopes = [" + ", ".join(_quoted(one) for one in scopes) + "]")
     upper = name.upper()
-    lead = "" if vendor.applications is Applications.ADOPTED else "# "
+    lead = "" if vendor.applications in (Applications.ADOPTED, Applications.REGISTERED) else "# "
     if "client_id" in vendor.application_keys:
         parts.append(f'{lead}client_id = {{ env = "{upper}_CLIENT_ID" }}')
+        if vendor.applications is Applications.REGISTERED:
+            parts.insert(
+                -1, "# left out, with an initial_access_token at the provider, the client is registered by apply"
+            )
         parts.append(f'{lead}client_secret = {{ env = "{upper}_CLIENT_SECRET" }}')
     if vendor.applications is Applications.ADOPTED and "redirect_uri" in vendor.application_keys:
         parts.append(f'redirect_uri = "{vendor.default_redirect_uri or "http://127.0.0.1:8976/callback"}"')
@@ -100,6 +100,11 @@ def _application(vendor: Vendor, short: str, name: str, scopes: tuple[str, ...])
     parts.append('# consumers = ["web", "worker"] # one token each. default: one token')
     parts.append("# prevent_destroy = true")
     return parts
+
+
+def _quoted(text: str) -> str:
+    """A TOML string."""
+    return tomli_w.dumps({"x": text}).removeprefix("x = ").rstrip("\n")
 
 
 def _floor(vendor: Vendor, short: str, *, sandbox: bool) -> list[str]:

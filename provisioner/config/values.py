@@ -107,7 +107,7 @@ class Table:
         return ()
 
     def url(self, key: str) -> str | None:
-        """An http(s) URL without trailing slashes; plain http to loopback only; never with a user or password in it."""
+        """An http(s) URL as written; plain http to loopback only; never with a user or password in it."""
         value = self.text(key)
         if value is None:
             return None
@@ -115,7 +115,7 @@ class Table:
         if fault:
             self.bad(key, f"{key} {fault[1]}", fault[2], name=fault[0])
             return None
-        return value.rstrip("/")
+        return value
 
     def _reference(self, key: str, value: Any) -> SecretRef | None:
         fault = reference_fault(value)
