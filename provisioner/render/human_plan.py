@@ -28,6 +28,7 @@ _LEGEND = {
 # tfcmt cuts the plan out of the output between these very lines, and panics where the first pair is not complete.
 _DRIFT_BEGINS = "Note: Objects have changed outside of Terraform"
 _DRIFT_ENDS = "Unless you have made equivalent changes to your configuration"
+_STRANGER = "unmanaged-application"
 _STEPS_BEGIN = "Terraform will perform the following actions:"
 
 
@@ -38,8 +39,10 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
     what stands in doubt are drawn, unless `full`.
     """
     parts: list[str] = []
-    if plan.drift:
-        parts.append(drift_section(plan.drift, style, full=full))
+    # a stranger at the vendor is news to `drift` and `audit`; above every plan it would be noise
+    drifts = tuple(drift for drift in plan.drift if drift.code != _STRANGER)
+    if drifts:
+        parts.append(drift_section(drifts, style, full=full))
     changes = plan.changes
     if not changes:
         parts.append(_no_changes(plan, style))
@@ -234,9 +237,10 @@ def drift_blocks(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool 
 
 def _drift_block(drift: Drift, style: Style) -> str:
     gone = drift.action == DELETE
+    verb = "is not managed" if drift.code == _STRANGER else "has been deleted" if gone else "has changed"
     name = f"{drift.address} (deposed object {drift.deposed})" if drift.deposed else str(drift.address)
     lines = [
-        style.paint(f"  # {one_line(name)} {'has been deleted' if gone else 'has changed'}", "bold"),
+        style.paint(f"  # {one_line(name)} {verb}", "bold"),
         f"  # ({one_line(drift.sentence.removesuffix('.'))})",
     ]
     if drift.before is None and drift.after is None:
