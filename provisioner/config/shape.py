@@ -71,6 +71,7 @@ def _report(
     elif kind == "missing":
         problems.add("missing-key", f"{last} is missing", "Add it.", path=path, address=address)
     elif kind in _EXPECTED:
+        problems.incomplete = problems.incomplete or len(path) == 1  # what such a section declares is unknown
         advice = f"Write {_EXPECTED[kind]}."
         problems.add("wrong-type", f"{_named(last)} is not {_EXPECTED[kind]}", advice, path=path, address=address)
     else:

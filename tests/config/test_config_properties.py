@@ -151,7 +151,6 @@ OTHER_PLACES = st.sampled_from(
         ("applications", "t", "consumers"),
         ("applications", "t", "prevent_destroy"),
         ("credits", "ez", "minimum"),
-        ("stack", "include"),
         ("stack", "run_interval"),
         ("safety", "max_destroy"),
         ("token_policies", "p"),
