@@ -38,7 +38,7 @@ def of_record(record: ResourceRecord, now: datetime, purchases: Iterable[Purchas
         }
     if isinstance(record, TokenRecord):
         return {
-            "application": record.application.name + "".join(f'["{key}"]' for key in record.application.keys),
+            "application": str(record.application).removeprefix("application."),
             "consumer": record.consumer,
             "provider": record.provider,
             "status": record.status_at(now),
@@ -85,7 +85,7 @@ TOKEN_UNKNOWN = ("issued_at", "expires_at", "refresh_expires_at", "fingerprint",
 def of_wanted_token(application: Application, consumer: str | None, generation: int) -> dict[str, Any]:
     """A token as it will be once created; what `TOKEN_UNKNOWN` names is None."""
     return {
-        "application": application.address.name + "".join(f'["{key}"]' for key in application.address.keys),
+        "application": str(application.address).removeprefix("application."),
         "consumer": consumer,
         "provider": application.provider,
         "status": "live",
