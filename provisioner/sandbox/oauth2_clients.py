@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from provisioner.sandbox.accounts import ACCOUNTS, OAUTH2_PUBLIC_CLIENT, OUT_OF_BAND
 from provisioner.sandbox.desk import Desk, digest, same
 from provisioner.sandbox.oauth2_errors import error
 from provisioner.sandbox.oauth2_jwt import ALGORITHMS, ASSERTION_TYPE, check_assertion
-from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, json_response, once
+from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, json_response, once, parsed
 
 __all__ = ["ALGORITHMS", "METHOD", "METHODS", "PUBLIC", "authenticate", "delete", "form_of", "read", "register", "seed",
            "update"]  # fmt: skip
@@ -80,7 +80,10 @@ def _presented(request: Request, form: dict[str, str]) -> tuple[str, str | None,
     if sum(used) > 1:
         raise error(400, "invalid_request", "more than one client authentication method (RFC 6749 section 2.3)")
     if basic:
-        client, secret = (unquote_plus(half, errors="strict") for half in basic)
+        try:
+            client, secret = (unquote_plus(half, errors="strict") for half in basic)
+        except UnicodeDecodeError:
+            raise error(401, "invalid_client", "the Basic credentials are not form-encoded UTF-8") from None
         if form.get("client_id", client) != client:
             raise error(400, "invalid_request", "client_id differs from the Authorization header")
         return client, secret, BASIC
@@ -179,11 +182,14 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
             raise error(400, "invalid_client_metadata", f"{name} is of the wrong type")
         found[name] = value
     for uri in found.get("redirect_uris", []):
-        parts = urlsplit(uri)
-        if uri != OUT_OF_BAND and (not parts.scheme or parts.fragment or "#" in uri):
+        parts = parsed(uri)
+        if uri != OUT_OF_BAND and (parts is None or not parts.scheme or "#" in uri):
             raise error(400, "invalid_redirect_uri", "a redirect URI must be absolute and without a fragment")
-    if isinstance(given.get("jwks"), dict):
-        found["jwks"] = given["jwks"]
+    if "jwks" in given:
+        keys = given["jwks"].get("keys") if isinstance(given["jwks"], dict) else None
+        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+            raise error(400, "invalid_client_metadata", "jwks is not a key set (RFC 7517 section 5)")
+        found["jwks"] = {"keys": keys}
     return found
 
 

@@ -19,7 +19,7 @@ def check_assertion(desk: Desk, request: Request, client: str, body: dict[str, A
     """Signature, issuer, subject, audience, times and single use. Raises Refusal `invalid_client`."""
     try:
         head, claims, signed, signature = _parse(assertion)
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise _refused("the assertion is not a JWT") from None
     if claims.get("iss") != client or claims.get("sub") != client:
         raise _refused("iss and sub must be the client_id")

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 Headers = list[tuple[str, str]]
 
@@ -142,8 +142,25 @@ def split_url(url: str) -> tuple[str, str, str]:
 
 def is_loopback_redirect(uri: str) -> bool:
     """RFC 8252 section 7.3: plain http to a loopback literal (or localhost), whatever the port."""
-    parts = urlsplit(uri)
-    return parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"} and not parts.fragment
+    parts = parsed(uri)
+    return (
+        parts is not None
+        and parts.scheme == "http"
+        and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        and not parts.fragment
+    )
+
+
+def parsed(uri: str) -> SplitResult | None:
+    """The parts of a URI that may stand in a Location header; None for what is no URI (RFC 3986: ASCII, no blanks)."""
+    if not uri.isascii() or not uri.isprintable() or " " in uri:
+        return None
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return None
+    return parts
 
 
 def _unique(found: list[tuple[str, Any]]) -> dict[str, Any]:

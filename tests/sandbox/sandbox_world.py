@@ -113,9 +113,7 @@ class World:
     # -- shortcuts -------------------------------------------------------------------------------------------------
 
     def ez_pair(self) -> dict[str, Any]:
-        answer = self.post(
-            "/eztexting/v1/tokens/create", json={"appKey": EZ["username"], "appSecret": EZ["password"]}
-        )
+        answer = self.post("/eztexting/v1/tokens/create", json={"appKey": EZ["username"], "appSecret": EZ["password"]})
         return dict(answer.json())
 
     def ez_alive(self, access: str) -> bool:
@@ -178,7 +176,7 @@ class World:
     def tk_alive(self, access: str) -> bool:
         return self.get("/textking/v1/projects?per_page=1", bearer=access).status == 200
 
-    def idp(self, path: str, client: tuple[str, str] | None = None, **form: str) -> Reply:
+    def idp(self, path: str, client: tuple[str, str] | None = None, /, **form: str) -> Reply:
         pair = client or (IDP["client_id"], IDP["client_secret"])
         quoted = (quote(pair[0], safe=""), quote(pair[1], safe=""))
         return self.post(f"/oauth2{path}", form=form, basic=quoted)
