@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, Unreachable
+from provisioner.model.observed import UNKNOWN, ObservedToken
 from provisioner.providers._client_auth import secrets_of
 from provisioner.providers._introspection import ACCESS, REFRESH
 from provisioner.providers._oauth import send
@@ -23,12 +27,37 @@ def revoke_pair(
     REVOKED is the server's word and unproven. Raises StepRefused, CredentialsRefused, InDoubt, Unreachable.
     """
     first = None if refresh is None else revoke_one(at, credentials, refresh, REFRESH, audience=audience)
-    second = revoke_one(at, credentials, access, ACCESS, audience=audience)
+    try:
+        second = revoke_one(at, credentials, access, ACCESS, audience=audience)
+    except Unreachable:
+        if first is None:
+            raise
+        halfway = True
+    else:
+        halfway = False
+    if halfway:
+        raise unproven(at.provider, "its refresh token was revoked, and then the server could not be reached")
     outcomes = {second} if first is None else {first, second}
     for outcome in (Revoked.UNSUPPORTED, Revoked.REVOKED):
         if outcome in outcomes:
             return outcome
     return Revoked.ALREADY_DEAD
+
+
+def liveness_after(provider: str, probe: Callable[[], ObservedToken]) -> str:
+    """What a probe says after a revocation was sent. A server that does not let us ask leaves it UNKNOWN; one that
+    gives no answer leaves the revocation in doubt, and not unsent, which `Unreachable` would say."""
+    try:
+        return probe().liveness
+    except CredentialsRefused:
+        return UNKNOWN
+    except (Unreachable, BadAnswer):
+        pass  # raised below, outside: the read's own error says that nothing was changed
+    raise unproven(provider, "the revocation was answered, and then the server did not say whether the token lives")
+
+
+def unproven(provider: str, what: str) -> InDoubt:
+    return InDoubt("in-doubt", f"{provider}: {what}", "Run apply again: a revocation is harmless to repeat.")
 
 
 def revoke_one(

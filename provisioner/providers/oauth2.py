@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from provisioner.providers._client_auth import NONE, settle_method
 from provisioner.providers._introspection import ACCESS, REFRESH, introspect
 from provisioner.providers._metadata import ENDPOINTS, ServerMetadata, discover
 from provisioner.providers._oauth2_vendor import OAuth2, effective_grant
-from provisioner.providers._revocation import revoke_pair
+from provisioner.providers._revocation import liveness_after, revoke_pair
 from provisioner.providers._urls import Endpoint, Field
 from provisioner.secret import Secret
 
@@ -180,9 +181,10 @@ class Provider(base.Provider):
             return base.Revoked.UNSUPPORTED
         at = self._endpoint("revocation_url")
         claimed = revoke_pair(at, self._settled(credentials), access, refresh, audience=self._audience())
-        left = {self._introspect(access, credentials, ACCESS).liveness}
-        if refresh is not None:
-            left.add(self._introspect(refresh, credentials, REFRESH).liveness)
+        halves = [(access, ACCESS)] if refresh is None else [(access, ACCESS), (refresh, REFRESH)]
+        left = set()
+        for token, hint in halves:
+            left.add(liveness_after(self.config.name, partial(self._introspect, token, credentials, hint)))
         if ALIVE in left:
             return base.Revoked.UNSUPPORTED if claimed is base.Revoked.UNSUPPORTED else base.Revoked.SURVIVED
         if claimed is base.Revoked.UNSUPPORTED and left == {DEAD}:

@@ -29,7 +29,7 @@ from provisioner.model.recorded import ApplicationRecord, TokenRecord
 from provisioner.providers import base
 from provisioner.providers._adopted import CODE_FLOW_SETTINGS, CodeFlowProvider, pair_problems, url_problems
 from provisioner.providers._authorization import OUT_OF_BAND
-from provisioner.providers._revocation import revoke_pair
+from provisioner.providers._revocation import liveness_after, revoke_pair
 from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, shows_json
 from provisioner.secret import Secret
 
@@ -215,7 +215,7 @@ class Provider(CodeFlowProvider):
         """Tried at the token URL's sibling. A 200 comes for unknown tokens too, so a probe has the last word."""
         url = self.token_url.rpartition("/")[0] + "/revoke"
         claimed = revoke_pair(Endpoint(self.session, self.config.name, url), credentials, access, refresh)
-        alive = self.probe_token(access, credentials).liveness
+        alive = liveness_after(self.config.name, lambda: self.probe_token(access, credentials))
         if claimed is base.Revoked.UNSUPPORTED:
             # an access token may be dead of age while its refresh token mints the next one
             return base.Revoked.ALREADY_DEAD if alive == DEAD and refresh is None else claimed

@@ -1,7 +1,7 @@
 """The vendors' published answers, played back through the real HTTP session: no socket is opened.
 
 The TextMaster and TEXTKING cassettes hold the samples of their documentation, shortened tokens included, and oauth2's
-the shapes that oidc-provider answers. They were written, not recorded. Requests are kept without bodies and credentials, so there is no secret in them to filter out.
+the shapes that oidc-provider answers. They were written, not recorded; their requests hold no body and no credential.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def playing(name: str) -> Iterator[tuple[Session, Any]]:
 
 def test_textmaster_as_published() -> None:
     """Exchange, refresh, a 403 that is no dead token, and the wallet to the cent."""
-    with playing("textmaster_published.yaml") as (session, _):
+    with playing("textmaster-published.yaml") as (session, _):
         one = textmaster.Provider(config("textmaster", textmaster.VENDOR.default_base_url), session, resolve)
         client = one.credentials(MINE, None, opener)
         request = one.authorization_request(client, TokenWish(), "https://example.com")
@@ -56,7 +56,7 @@ def test_textmaster_as_published() -> None:
 
 def test_textking_as_published() -> None:
     """A lifetime in a string, an offline token without one, and 403 for a dead token."""
-    with playing("textking_published.yaml") as (session, _):
+    with playing("textking-published.yaml") as (session, _):
         one = textking.Provider(config("textking", textking.VENDOR.default_base_url), session, resolve)
         client = one.credentials(MINE, None, opener)
         request = one.authorization_request(client, TokenWish(), "https://example.com/myapp/authorize_response")
@@ -70,7 +70,7 @@ def test_textking_as_published() -> None:
 
 def test_oauth2_by_openid_discovery() -> None:
     """A scope dropped in silence is found by introspection, and a revocation is proven by it."""
-    with playing("oauth2_client_credentials.yaml") as (session, _):
+    with playing("oauth2-openid-discovery.yaml") as (session, _):
         one = oauth2.Provider(config("oauth2", issuer="https://id.example.com"), session, resolve)
         grant = one.create_token(CLIENT, TokenWish(scopes=("api:read", "api:write")))
         assert grant.scopes == ("api:read",)
