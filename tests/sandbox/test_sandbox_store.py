@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from sandbox_world import EZ, World, serving
@@ -142,12 +143,13 @@ def _secrets_of_everything(world: World) -> list[str]:
 
 
 def test_a_thousand_tokens_a_second(tmp_path: Path) -> None:
-    """The sandbox is never what a benchmark measures. (Twenty times slower than it is here would still pass.)"""
-    import time
-
+    """The sandbox is never what a benchmark measures. The best of three, for the sake of busy machines."""
     sandbox = open_sandbox(tmp_path)
-    started = time.perf_counter()
-    for _ in range(500):
-        create(sandbox)
-    assert time.perf_counter() - started < 0.5 * 5
+    spans = []
+    for _ in range(3):
+        started = time.perf_counter()
+        for _ in range(300):
+            create(sandbox)
+        spans.append(time.perf_counter() - started)
+    assert min(spans) < 0.3
     sandbox.close()
