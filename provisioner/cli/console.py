@@ -29,6 +29,10 @@ class Console:
         self.environment = environment
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        for stream in (self.stdout, self.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:  # a terminal without these characters gets a question mark, not a traceback
+                reconfigure(errors="replace")
         self.masker = Masker()
         self.plain = bool(environment.get("NO_COLOR"))
         self.lost_output: str | None = None
@@ -48,14 +52,6 @@ class Console:
     def progress(self, text: str) -> None:
         """A line that will be written over; for terminals."""
         self._write(self.stderr, text)
-
-    def hide(self, secret: str) -> None:
-        """GitHub's runner masks from here on what it is told; its own stream, because `$(...)` takes standard output."""
-        self.masker.add(secret)
-        if self.environment.get("GITHUB_ACTIONS"):
-            for part in secret.splitlines():
-                if part.strip():
-                    self._write(self.stderr, f"::add-mask::{part}\n")
 
     def colour(self, stream: TextIO | None = None) -> bool:
         """Whether escapes are welcome: a terminal, no NO_COLOR, no --no-color, no TERM=dumb."""

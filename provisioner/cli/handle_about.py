@@ -75,7 +75,7 @@ def schema(options: argparse.Namespace, console: Console, view: View) -> int:
     import json
 
     if options.state:
-        from provisioner.journal.schema import state_schema
+        from provisioner.journal.schema import json_schema as state_schema
 
         found = state_schema()
     else:

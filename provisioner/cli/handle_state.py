@@ -163,3 +163,28 @@ def force_unlock(typed: argparse.Namespace, console: Console, view: View) -> int
     console.line(f"The lock of {broken.who} on {broken.host} was broken.")
     console.line("What that run left without an outcome is in doubt; the next apply settles it or says so.")
     return 0
+
+
+def migrate(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import moving
+
+    done = moving.migrate(_edit(typed), typed.origin, typed.to, console.masker.add)
+    console.line(f"Copied {done.segments} segments and {done.keys} keys; serial {done.serial}, head {done.head}.")
+    console.line(f'Now set [state] location = "{typed.to}". What is at {typed.origin} was left as it is.')
+    return 0
+
+
+def rekey(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import moving
+
+    count, recipients = moving.rekey(_edit(typed), console.masker.add)
+    console.line(f"{count} data keys are now sealed to: {', '.join(recipients)}")
+    return 0
+
+
+def backup(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import moving
+
+    done = moving.backup(_edit(typed), typed.file, console.masker.add)
+    console.line(f"Wrote {typed.file}: {done.segments} segments and {done.keys} keys; serial {done.serial}.")
+    return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+
 from provisioner.cli import argv, guide
 from provisioner.cli.arguments import build, build_group
 from provisioner.cli.catalogue import COMMANDS, STREAMING

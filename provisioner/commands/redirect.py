@@ -87,7 +87,7 @@ def _server(host: str, port: int, take: Callable[[str], tuple[int, str]]) -> htt
     class Handler(http.server.BaseHTTPRequestHandler):
         timeout = 10
 
-        def do_GET(self) -> None:  # noqa: N802  # http.server's name
+        def do_GET(self) -> None:  # http.server's name
             status, text = take(self.path)
             page = f'<!doctype html><meta charset="utf-8"><title>provisioner</title><p>{text}</p>\n'.encode()
             self.send_response(status)

@@ -1,0 +1,118 @@
+"""Handlers of what hands out tokens, and of the one command that asks a person: authorize, token, output, run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from provisioner.cli.console import Console
+from provisioner.cli.options import duration, file_options, state_options
+from provisioner.cli.views.base import View, each
+from provisioner.deliver.base import Delivered
+
+
+class _Terminal:
+    """The person at this terminal: sees the URL on standard output, and pastes one line where that is asked for."""
+
+    def __init__(self, console: Console, *, browser: bool) -> None:
+        self._console = console
+        self._browser = browser
+
+    def open(self, url: str, user_code: str | None) -> None:
+        self._console.err("Open this page, and agree to what it asks:")
+        self._console.line(url)
+        if user_code is not None:
+            self._console.err(f"The code to type there: {user_code}")
+        if self._browser and self._has_display():
+            import webbrowser
+
+            webbrowser.open(url)
+
+    def _has_display(self) -> bool:
+        """A text browser would take the terminal over, and a pipeline has nobody to look."""
+        graphical = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        return bool(graphical) and self._console.interactive(self._console.stdout)
+
+    def answer(self, seconds: float) -> str | None:
+        import select
+
+        self._console.err("Paste the code that the page shows, and press Enter:")
+        self._console.flush()
+        try:
+            ready, _, _ = select.select([sys.stdin], [], [], seconds)
+        except (OSError, ValueError):  # no descriptor behind it: read what there is
+            return sys.stdin.readline().strip()
+        return sys.stdin.readline().strip() if ready else None
+
+
+def authorize(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import authorize as command
+
+    request = command.AuthorizeRequest(
+        file=file_options(typed),
+        state=state_options(typed),
+        application=typed.application,
+        consumer=typed.consumer,
+        device=typed.device,
+        timeout=duration("--timeout", typed.timeout),
+    )
+    done = command.authorize(request, _Terminal(console, browser=not typed.no_browser), view, console.masker.add)
+    each(view, done.diagnostics)
+    console.err(f"{done.address} is authorized and recorded.")
+    return 3 if done.narrower else 0
+
+
+def token(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import tokens as command
+    from provisioner.deliver import header, json_out, raw
+
+    request = command.TokenRequest(
+        file=file_options(typed),
+        state=state_options(typed),
+        address=typed.address,
+        min_ttl=duration("--min-ttl", typed.min_ttl),
+    )
+    found = command.token(request, view, console.masker.add)
+    each(view, found.diagnostics)
+    _mask(console, [found.token])
+    if typed.format == "json":
+        console.out(json_out.deliver_one(found.token))
+    else:
+        console.out({"raw": raw, "header": header}[typed.format].deliver([found.token]))
+    return 0
+
+
+def output(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import tokens as command
+    from provisioner.deliver import dotenv, github, json_out, k8s
+
+    request = command.OutputRequest(file=file_options(typed), state=state_options(typed), address=typed.address)
+    found = command.output(request, view, console.masker.add)
+    each(view, found.missing)
+    _mask(console, found.tokens)
+    kind = "json" if typed.json else typed.format
+    modules = {"json": json_out, "dotenv": dotenv, "github": github, "k8s": k8s}
+    console.out(modules[kind].deliver(list(found.tokens)))
+    return 0
+
+
+def _mask(console: Console, tokens: tuple[Delivered, ...] | list[Delivered]) -> None:
+    """A runner must know a secret before it can appear. On standard error, because `$(...)` takes standard output."""
+    if console.environment.get("GITHUB_ACTIONS"):
+        from provisioner.deliver.github import masks
+
+        console.progress(masks(token.access_token for token in tokens))
+
+
+def run(typed: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands import run as command
+
+    request = command.RunRequest(
+        file=file_options(typed),
+        state=state_options(typed),
+        words=tuple(typed.tail),
+        applications=tuple(typed.application),
+    )
+    console.flush()
+    return command.run(request, view, console.masker.add)

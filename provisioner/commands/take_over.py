@@ -1,0 +1,93 @@
+"""`import ADDRESS ID`: take over one thing that exists, by the very steps that an `[[import]]` block would take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from provisioner.commands.apply import Applied, ApplyRequest, Interrupts, apply
+from provisioner.commands.filing import FileOptions, load_file, write_private
+from provisioner.commands.looking import parse
+from provisioner.commands.opening import Reveal, StateOptions
+from provisioner.engine.events import Listener
+from provisioner.errors import Invalid
+from provisioner.model.desired import Desired, ImportBlock
+from provisioner.model.plan import Plan, PlanOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    file: FileOptions
+    state: StateOptions
+    address: str
+    id: str
+    generate_config_out: str | None = None
+
+
+def take_over(request: ImportRequest, listener: Listener, *, interrupts: Interrupts, reveal: Reveal) -> Applied:
+    """Only the one address is touched. Raises Invalid where nothing is declared there, or the vendor has no such id."""
+    desired = load_file(request.file)
+    address = parse(request.address)
+    if address.type != "application":
+        raise Invalid(
+            "unsupported",
+            f"{request.address} cannot be imported",
+            "Applications can. A token is minted by apply, and credits are taken up by declaring them.",
+        )
+    if all(application.address != address for application in desired.applications):
+        raise Invalid(
+            "unknown-address",
+            f"{request.address} is not declared",
+            "Declare it first; --generate-config-out with an [[import]] block and `provisioner plan` writes the TOML.",
+        )
+    wanted = _with_import(desired, request)
+    seen: list[Plan] = []
+
+    def approve(plan: Plan) -> bool:
+        seen.append(plan)
+        step = next((step for step in plan.steps if step.address == address), None)
+        return step is not None and step.importing is not None
+
+    done = apply(
+        ApplyRequest(file=request.file, state=request.state, planning=PlanOptions(targets=(str(address),))),
+        listener,
+        approve=approve,
+        interrupts=interrupts,
+        reveal=reveal,
+        command="import",
+        desired=wanted,
+    )
+    if done.result is None and not done.plan.refused:
+        raise _nothing(request, done.plan)
+    if request.generate_config_out is not None:
+        from provisioner.commands.generating import generated
+
+        write_private(request.generate_config_out, generated(wanted, done.plan.observed))
+    return done
+
+
+def _with_import(desired: Desired, request: ImportRequest) -> Desired:
+    address = parse(request.address)
+    kept = tuple(block for block in desired.imports if block.to != address)
+    return replace(desired, imports=(*kept, ImportBlock(to=address, id=request.id)))
+
+
+def _nothing(request: ImportRequest, plan: Plan) -> Invalid:
+    recorded = any(str(step.address) == request.address and step.before is not None for step in plan.steps)
+    if recorded:
+        return Invalid(
+            "duplicate",
+            f"{request.address} is recorded already",
+            "`provisioner state rm` forgets it, where another is meant.",
+        )
+    problem = next(
+        (
+            seen.problem
+            for provider in plan.observed.providers.values()
+            if (seen := provider.applications.get(request.address)) is not None and seen.problem
+        ),
+        None,
+    )
+    detail = problem or "Look the id up in the vendor's panel."
+    return Invalid(
+        "unknown-address", f"There is nothing with the id {request.id} to import at {request.address}", detail
+    )
