@@ -54,8 +54,8 @@ class _Ready:
 
 
 class Journal:
-    """One opened state. Thread-safe; `state` changes as entries become durable, so whoever walks it while others append
-    takes a `snapshot`. Nothing is written before `begin`."""
+    """One opened state. Thread-safe; `state` moves on as entries become durable, so whoever needs all of it as of one
+    entry takes a `snapshot`. Nothing is written before `begin`."""
 
     def __init__(
         self, store: Store, loaded: load.Loaded, *, memory: HeadMemory | None, clock: Callable[[], datetime] = times.now
@@ -251,10 +251,13 @@ class Journal:
     def _fold(self, ready: list[_Ready], links: list[Link], now: datetime) -> None:
         run = self.run.id if self.run else ""
         moment = times.from_rfc3339(times.to_rfc3339(now))  # as a reader will see it
+        state = self.state
         with self._folding:
-            self.state.lineage = links[0].lineage
+            # fresh dictionaries, so that a thread that walks the old ones is not surprised; once a flush, not an entry
+            state.objects, state.operations = dict(state.objects), dict(state.operations)
+            state.lineage, state.handoffs = links[0].lineage, dict(state.handoffs)
             for item, link in zip(ready, links, strict=True):
-                item.change.apply(self.state, serial=link.serial, head=link.head, time=moment, run=run)
+                item.change.apply(state, serial=link.serial, head=link.head, time=moment, run=run)
 
     def _segment_due(self) -> bool:
         """Never in the middle of a run: a checkpoint costs what is live, and a run writes about as much anyway."""
