@@ -22,7 +22,7 @@ NEVER = "never"
 LIFETIMES = {"1d": timedelta(days=1), "1w": timedelta(weeks=1)}  # and NEVER
 _NEVER = ("never", "no", "none", "null", "noexpiration", "noexpiry", "unlimited", "infinite", "0", "-1", "")
 _SPAN = re.compile(
-    r"(\d{1,9})(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hour|hours|d|day|days|w|week|weeks)?"
+    r"(\d{1,15})(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hour|hours|d|day|days|w|week|weeks)?"
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _WORDS = {"day": "1d", "daily": "1d", "oneday": "1d", "week": "1w", "weekly": "1w", "oneweek": "1w"}
@@ -131,7 +131,7 @@ def lifetime_word(value: Any) -> str | None:
     span = _SPAN.fullmatch(plain)
     if span:
         seconds = int(span[1]) * _UNITS[(span[2] or "s")[0]]
-        if seconds == 0 or timedelta(seconds=seconds) > api.LONGEST_LIFE:
+        if seconds == 0 or seconds > api.LONGEST_LIFE.total_seconds():
             return NEVER
         return {86400: "1d", 604800: "1w"}.get(seconds, text.strip())
     return text.strip()[:40]
