@@ -136,7 +136,7 @@ def _absent(
     situation: Situation, application: Application, record: ApplicationRecord | None, seen: ObservedApplication
 ) -> Step:
     vendor = situation.vendor_of(application)
-    handoff = vendor.application_handoff(application, None)
+    handoff = vendor.application_handoff(application, seen)
     sentence = seen.problem or f"{vendor.title} has no application called {application.name!r}"
     return _step(
         situation,
