@@ -1,16 +1,22 @@
-"""Every test gets its own home and a scrubbed environment; sockets reach loopback only (pytest-socket, pyproject.toml)."""
+"""Every test gets its own home and a scrubbed environment; sockets reach loopback only (pytest-socket,
+pyproject.toml)."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from cli_world import World
+
 # What a developer's machine or a pipeline may have set, and what would change the answer of a test.
 _PREFIXES = ("PROVISIONER_", "EZ_", "SMSCX_", "TM_", "TK_", "IDP_", "PG", "AWS_", "GITHUB_", "GOOGLE_", "AZURE_")
-_NAMES = ("CI", "NO_COLOR", "COLUMNS", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
-          "SSL_CERT_FILE", "SSL_CERT_DIR", "BROWSER")  # fmt: skip
+_NAMES = {"CI", "NO_COLOR", "COLUMNS", "SSL_CERT_FILE", "SSL_CERT_DIR", "BROWSER"}
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +24,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """HOME and the XDG folders lie in a temporary folder: no test sees the user's identity or remembered heads."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(_PREFIXES) or name in _NAMES:
+        if name.startswith(_PREFIXES) or name in _NAMES or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     for name, folder in (
@@ -30,3 +36,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     ):
         monkeypatch.setenv(name, str(home / folder))
     return home
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """The command line's world (tests/cli/cli_world.py)."""
+    from cli_world import World
+
+    made = World(tmp_path)
+    yield made
+    made.stop()

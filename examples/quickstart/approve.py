@@ -1,4 +1,6 @@
-"""Plays the person in the browser: opens the URL that `provisioner authorize` printed, presses the button, gives the code.
+# ruff: noqa: INP001  # scripts to be read and run, no package
+"""Plays the person in the browser: opens the URL that `provisioner authorize` printed, presses the button, gives
+the code.
 
     python approve.py URL            prints the code, or hands it to the loopback listener by following the redirect
 
@@ -48,7 +50,8 @@ class Page(HTMLParser):
 
 
 def press(url: str, button: str = "approve") -> str:
-    """Press one button of the consent page. Returns the code that the page then shows, or "" where it was redirected."""
+    """Press one button of the consent page. Returns the code that the page then shows, or "" where it was
+    redirected."""
     page = Page(button)
     page.feed(_open(url))
     if not page.found:

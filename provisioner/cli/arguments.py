@@ -215,17 +215,6 @@ def _resolve(parser: Parser) -> None:
     _locking(parser)
 
 
-def _audit(parser: Parser) -> None:
-    _json(parser)
-    for name in ("sarif", "junit", "html"):
-        parser.add_argument(f"--{name}", metavar="FILE", help=f"write the findings as {name} (`-`: standard output)")
-    parser.add_argument("--expect-head", metavar="HASH", help="the head must be exactly this one")
-    parser.add_argument("--expect-ancestor", metavar="HASH", help="the head must be this one or follow it")
-    parser.add_argument(
-        "--find-token", metavar="-", help="read a leaked token from standard input and say whose it was"
-    )
-
-
 def _force_unlock(parser: Parser) -> None:
     parser.add_argument("lock_id", metavar="LOCK_ID", help="as `state lock --json` shows it")
     _switch(parser, "--force", "taken for Terraform's sake; the id is the confirmation")
@@ -283,7 +272,6 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "output": _output,
     "run": _run,
     "resolve": _resolve,
-    "audit": _audit,
     "force-unlock": _force_unlock,
     "schema": _schema,
     "sandbox serve": _serve,

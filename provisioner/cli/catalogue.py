@@ -95,9 +95,6 @@ COMMANDS: dict[str, Command] = {
     "resolve": Command(
         "decide what is in doubt", "provisioner resolve op-1f3a --as did-not-happen", "handle_state:resolve"
     ),
-    "audit": Command(
-        "check the recorded state against its rules", "provisioner audit --sarif audit.sarif", "handle_audit:audit"
-    ),
     "force-unlock": Command(
         "break a lock that its holder left", "provisioner force-unlock 5f0c1c1e", "handle_state:force_unlock"
     ),

@@ -1,5 +1,6 @@
-"""Completion scripts, generated from the parsers. `make completions` writes them to `completions/`, and they are shipped as
-text: printing one builds no parser. A test holds the two together."""
+"""Completion scripts, generated from the parsers and shipped as text: printing one builds no parser.
+
+`make completions` writes them to `completions/`; a test holds the two together."""
 
 from __future__ import annotations
 
@@ -153,8 +154,7 @@ def _fish() -> str:
             lines.append(f"complete -c provisioner -n '{seen}' -a {name} -d '{_fish_text(text)}'")
     for command in COMMANDS:
         seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.split())
-        for action in _options(command):
-            lines.append(_fish_option(seen, action))
+        lines += [_fish_option(seen, action) for action in _options(command)]
     lines.append(f"complete -c provisioner -n '__fish_seen_subcommand_from completion' -a '{' '.join(SHELLS)}'")
     return "\n".join(lines) + "\n"
 
@@ -173,3 +173,14 @@ def _fish_option(seen: str, action: argparse.Action) -> str:
 
 def _fish_text(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def write() -> None:
+    """`make completions`: the shipped scripts, made anew."""
+    for shell in SHELLS:
+        with open(f"{FOLDER}/provisioner.{shell}", "w", encoding="utf-8") as text:  # noqa: PTH123  # as in `shipped`
+            text.write(generate(shell))
+
+
+if __name__ == "__main__":
+    write()

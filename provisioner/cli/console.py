@@ -1,6 +1,7 @@
 """Where text leaves the program: results to standard output, diagnostics to standard error.
 
-A reader that went away (`| head`, a closed terminal) never stops work that is under way: from then on nothing is written.
+A reader that went away (`| head`, a closed terminal) never stops work that is under way: from then on nothing is
+written.
 A full disk behind a redirection is told apart from that: it makes the exit code 1, because a result was lost.
 """
 
@@ -21,7 +22,8 @@ RESET, BOLD, RED, GREEN, YELLOW, CYAN = "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[
 
 
 class Console:
-    """Both streams of one run. `masker` sees every line of diagnostics; results are built from `Secret`s and need none."""
+    """Both streams of one run. `masker` sees every line of diagnostics; results are built from `Secret`s and need
+    none."""
 
     def __init__(
         self, environment: Mapping[str, str], stdout: TextIO | None = None, stderr: TextIO | None = None
@@ -102,7 +104,8 @@ class Console:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """What is still buffered would raise again when the interpreter closes the stream, and turn the exit code into 120."""
+    """What is still buffered would raise again when the interpreter closes the stream, and turn the exit code into
+    120."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -7,7 +7,7 @@ from provisioner.cli.catalogue import COMMANDS, GROUPS
 _ROOMS = {
     "Main commands": ("init", "validate", "plan", "apply", "destroy", "drift", "show"),
     "Tokens": ("authorize", "token", "output", "run"),
-    "Recorded state": ("state", "history", "refresh", "import", "resolve", "force-unlock", "audit"),
+    "Recorded state": ("state", "history", "refresh", "import", "resolve", "force-unlock"),
     "Other": ("schema", "sandbox", "providers", "version", "completion"),
 }
 
@@ -22,9 +22,7 @@ def of_program(version: str) -> str:
     for title, names in _ROOMS.items():
         lines += ["", f"{title}:"]
         for name in names:
-            text = GROUPS.get(name) or (COMMANDS[name].help if name in COMMANDS else None)
-            if text:
-                lines.append(f"  {name:<14}{text}")
+            lines.append(f"  {name:<14}{GROUPS.get(name) or COMMANDS[name].help}")
     return "\n".join([*lines, *_GLOBALS, ""])
 
 

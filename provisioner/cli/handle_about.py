@@ -1,4 +1,5 @@
-"""Handlers of the commands that touch no recorded state: init, validate, schema, providers, version, completion, sandbox."""
+"""Handlers of the commands that touch no recorded state: init, validate, schema, providers, version, completion,
+sandbox."""
 
 from __future__ import annotations
 

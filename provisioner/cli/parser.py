@@ -31,7 +31,8 @@ def nearest(word: str, names: Iterable[object]) -> str:
 
 
 class Switch(argparse.Action):
-    """A flag: `--json`, `--json=true`, `--refresh=false`. `argv.normalise` gives it its value, so it never eats a word."""
+    """A flag: `--json`, `--json=true`, `--refresh=false`. `argv.normalise` gives it its value, so it never eats a
+    word."""
 
     def __init__(self, option_strings: list[str], dest: str, default: bool = False, **rest: Any) -> None:  # noqa: FBT001, FBT002  # argparse's signature
         super().__init__(option_strings, dest, nargs="?", const=True, default=default, **rest)

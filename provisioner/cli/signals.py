@@ -1,4 +1,5 @@
-"""Interrupts. While an apply runs, the first signal asks it to stop, the second to leave at once; otherwise any interrupts.
+"""Interrupts. While an apply runs, the first signal asks it to stop, the second to leave at once; otherwise any
+interrupts.
 
 `SIGHUP` (a closed terminal) and `SIGTERM` count as `SIGINT`: dying without an unlock would leave the next run a riddle.
 """

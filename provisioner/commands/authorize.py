@@ -83,7 +83,8 @@ class Authorized:
 
 
 def authorize(request: AuthorizeRequest, person: Person, listener: Listener, reveal: Reveal) -> Authorized:
-    """Raises ProviderFailed "denied" (8), NeedsPerson "authorize-timeout" (3), Invalid where no person is needed (4)."""
+    """Raises ProviderFailed "denied" (8), NeedsPerson "authorize-timeout" (3), Invalid where no person is needed
+    (4)."""
     desired = load_file(request.file)
     application = _find(desired, request.application)
     token_address(application, request.consumer)  # a consumer that is none must not cost a person's time
@@ -205,7 +206,8 @@ def _too_late(application: Application) -> NeedsPerson:
 
 @dataclass(frozen=True, slots=True)
 class _Device:
-    """The device flow (RFC 8628): the answer to a poll may be the tokens, so it happens inside the announced operation."""
+    """The device flow (RFC 8628): the answer to a poll may be the tokens, so it happens inside the announced
+    operation."""
 
     request: AuthorizeRequest
     person: Person

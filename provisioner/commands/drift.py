@@ -1,6 +1,7 @@
 """`drift`: what changed at the providers behind the recorded state's back.
 
-It has no write path: the state is opened and never begun, no lock is taken, and what the file would change is not asked.
+It has no write path: the state is opened and never begun, no lock is taken, and what the file would change is not
+asked.
 """
 
 from __future__ import annotations

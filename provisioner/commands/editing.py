@@ -29,7 +29,8 @@ class EditOptions:
 
 
 def move(options: EditOptions, origin: str, to: str, reveal: Reveal) -> list[str]:
-    """An application moves with its tokens. Returns `FROM to TO` lines. Raises Invalid where FROM is not recorded, where
+    """An application moves with its tokens. Returns `FROM to TO` lines. Raises Invalid where FROM is not recorded,
+    where
     the types differ, or where TO is taken."""
     source, target = parse(origin), parse(to)
     if source.type != target.type:
@@ -73,7 +74,8 @@ def _at(address: Address, source: Address, target: Address) -> Address | None:
 
 
 def remove(options: EditOptions, addresses: tuple[str, ...], reveal: Reveal) -> list[str]:
-    """Forget, and leave everything at the vendor. Returns the addresses that went. Raises Invalid for any not recorded."""
+    """Forget, and leave everything at the vendor. Returns the addresses that went. Raises Invalid for any not
+    recorded."""
     wanted = [parse(text) for text in addresses]
     desired = load_file(options.file)
     with writing(desired, options.state, Secrets(desired, reveal), new_run("state rm")) as journal:
@@ -83,8 +85,8 @@ def remove(options: EditOptions, addresses: tuple[str, ...], reveal: Reveal) -> 
             if not found:
                 raise unknown(text, journal.state)
             gone += [record for record in found if record not in gone]
-        address = wanted[0] if len(wanted) == 1 else None
-        journal.append(_edit("state rm", address, {"addresses": list(addresses)}, drop=[r.id for r in gone]))
+        one = wanted[0] if len(wanted) == 1 else None
+        journal.append(_edit("state rm", one, {"addresses": list(addresses)}, drop=[r.id for r in gone]))
     return list(dict.fromkeys(str(record.address) for record in gone))
 
 

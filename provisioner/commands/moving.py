@@ -46,7 +46,9 @@ def migrate(options: EditOptions, origin: str, to: str, reveal: Reveal) -> Moved
     with held(source, options.state, run), held(target, options.state, run):
         journal = open_journal(source, desired, options.state)
         if not journal.lineage:
-            raise Invalid("no-state", f"There is no recorded state of {desired.stack} at {origin}", "Check the location.")
+            raise Invalid(
+                "no-state", f"There is no recorded state of {desired.stack} at {origin}", "Check the location."
+            )
         if target.load()[0]:
             raise Invalid("duplicate", f"There is a recorded state at {to} already", "Name a place that is empty.")
         for _ in journal.entries():  # every line verified before the first is copied
@@ -83,12 +85,15 @@ def rekey(options: EditOptions, reveal: Reveal) -> tuple[int, tuple[str, ...]]:
     with writing(desired, options.state, secrets, new_run("state rekey")) as journal:
         done = reseal(journal.store, identities, recipients)
         detail = f"{len(done)} data keys sealed to {len(recipients)} recipients"
-        journal.append(Draft("rekeyed", None, {"detail": detail, "recipients": list(recipients), "put": [], "drop": []}))
+        journal.append(
+            Draft("rekeyed", None, {"detail": detail, "recipients": list(recipients), "put": [], "drop": []})
+        )
     return len(done), recipients
 
 
 def backup(options: EditOptions, file: str, reveal: Reveal) -> Moved:
-    """One tar file of mode 0600 in the layout of a state's directory: unpacked, it is one. Secrets in it stay sealed."""
+    """One tar file of mode 0600 in the layout of a state's directory: unpacked, it is one. Secrets in it stay
+    sealed."""
     desired = load_file(options.file)
     store = store_of(desired, Secrets(desired, reveal))
     journal = open_journal(store, desired, options.state)

@@ -152,7 +152,8 @@ def recipients_of(desired: Desired, secrets: Secrets) -> tuple[tuple[str, ...], 
 def begin_sealing(
     desired: Desired, journal: Journal, sealer: Sealer, secrets: Secrets, run: RunInfo, lock: HeldLock | None
 ) -> list[Diagnostic]:
-    """`Journal.begin` for a run that may mint a secret: whom it is sealed to is known before anything is written, and the
+    """`Journal.begin` for a run that may mint a secret: whom it is sealed to is known before anything is written,
+    and the
     data key is durable before anything is sent."""
     _, notices = recipients_of(desired, secrets)
     if journal.run is None:

@@ -1,4 +1,5 @@
-"""`plan`: what apply would do. It writes nothing but `--out` (and, asked for, the TOML of imports), and needs no key."""
+"""`plan`: what apply would do. It writes nothing but `--out` (and, asked for, the TOML of imports), and needs no
+key."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class PlanRequest:
 
 
 def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
-    """Raises what reading raises. A plan that safety refuses is returned (and saved) like any other; it says so itself."""
+    """Raises what reading raises. A plan that safety refuses is returned (and saved) like any other; it says so
+    itself."""
     desired = load_file(request.file)
     secrets = Secrets(desired, reveal)
     store = store_of(desired, secrets)

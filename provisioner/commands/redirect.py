@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 from provisioner.errors import Invalid
 
 _HOSTS = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
-# An answer with somebody else's state is never taken. It ends the wait this much later, so that a forged one can neither
+# An answer with somebody else's state is never taken. It ends the wait this much later, so that a forged one can
+# neither
 # keep the true one out nor leave the command hanging; in seconds.
 _AFTER_FORGERY = 5.0
 

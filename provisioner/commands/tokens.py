@@ -197,7 +197,8 @@ def _not_valid(address: Address, status: str) -> Diagnostic:
         name="no-valid-token",
         severity="warning",
         summary=f"{address} is not valid now: {status}",
-        detail=f"`provisioner token {address}` renews it where that needs nobody; `provisioner plan` says what it needs.",
+        detail=f"`provisioner token {address}` renews it where that needs nobody; "
+        "`provisioner plan` says what it needs.",
         address=str(address),
     )
 

@@ -1,4 +1,5 @@
-"""A folder with a desired-state file, a home of its own, the sandbox on a port, and the command line as a subprocess."""
+"""A folder with a desired-state file, a home of its own, the sandbox on a port, and the command line as a
+subprocess."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ ENVIRONMENT = {
     "IDP_INITIAL_ACCESS_TOKEN": ACCOUNTS["oauth2"]["initial_access_token"],
 }
 
-SECRETS = [value for name, value in ENVIRONMENT.items() if name not in ("EZ_CARD_LAST_FOUR", "TM_CLIENT_ID", "TK_CLIENT_ID")]
+SECRETS = [
+    value for name, value in ENVIRONMENT.items() if name not in ("EZ_CARD_LAST_FOUR", "TM_CLIENT_ID", "TK_CLIENT_ID")
+]
 
 EZ = """
 [providers.ez]
@@ -120,7 +123,9 @@ class World:
         text = "\n".join(parts).format(base=self.base, **values)
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def run(self, *words: str, env: Mapping[str, str | None] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, env: Mapping[str, str | None] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         environ = {k: v for k, v in {**self.environ, **(env or {})}.items() if v is not None}
         ended = subprocess.run(
             [sys.executable, "-m", "provisioner", *words],

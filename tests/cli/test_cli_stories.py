@@ -17,11 +17,14 @@ CLEAN = "No changes."
 
 def fingerprints(world: World) -> dict[str, str]:
     resources = world.state()["values"]["root_module"]["resources"]
-    return {r["address"]: r["values"]["fingerprint"] for r in resources if r["type"] == "token" and not r.get("deposed")}
+    return {
+        r["address"]: r["values"]["fingerprint"] for r in resources if r["type"] == "token" and not r.get("deposed")
+    }
 
 
 def authorize(world: World, application: str, button: str = "approve") -> int:
-    """Play the person: open the URL that stands alone on a line of standard output, press a button, hand the code in."""
+    """Play the person: open the URL that stands alone on a line of standard output, press a button, hand the code
+    in."""
     with subprocess.Popen(
         [sys.executable, "-m", "provisioner", "authorize", application, "--no-browser", "--timeout", "20s"],
         cwd=world.folder,
@@ -42,7 +45,8 @@ def authorize(world: World, application: str, button: str = "approve") -> int:
 
 
 def test_eztexting_is_kept_and_topped_up(world: World) -> None:
-    """A token, a renewal by refresh once half its life is gone, and a purchase of whole packs when the balance falls."""
+    """A token, a renewal by refresh once half its life is gone, and a purchase of whole packs when the balance
+    falls."""
     world.write("[stack]\nname = 'ez'\n", EZ, FLOOR, minimum=2000)
     assert "Plan: 2 to add, 0 to change, 0 to destroy." in world.ok("plan")
     world.ok("plan", "--detailed-exitcode", code=2)
@@ -94,7 +98,8 @@ def test_smscx_is_found_rotated_and_compared(world: World) -> None:
 
 @pytest.mark.parametrize(("vendor", "application"), [(TM, "translations"), (TK, "copywriting")])
 def test_a_person_authorizes_once(world: World, vendor: str, application: str) -> None:
-    """Everything else is done first and the rest waits (3); one consent later nothing does, and the token is handed out."""
+    """Everything else is done first and the rest waits (3); one consent later nothing does, and the token is
+    handed out."""
     world.write("[stack]\nname = 'code'\n", vendor)
     world.ok("apply", "--auto-approve", code=3)
     assert world.run("token", f"token.{application}").returncode == 3
@@ -143,7 +148,8 @@ def test_a_command_runs_with_the_tokens_in_its_environment(world: World) -> None
 
 
 def test_no_secret_is_written_anywhere(world: World) -> None:
-    """The canary hunt: every credential, token, refresh token and client secret against all that was printed or written."""
+    """The canary hunt: every credential, token, refresh token and client secret against all that was printed or
+    written."""
     world.write("[stack]\nname = 'all'\n", EZ, FLOOR, CX, TM, IDP, minimum=4000)
     world.ok("plan", "--out", "p.plan", "--markdown", "plan.md")
     world.ok("apply", "--auto-approve", "--json", code=3)

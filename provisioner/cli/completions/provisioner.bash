@@ -19,7 +19,7 @@ _provisioner() {
   esac
   if [ -z "$words" ]; then
     case "$command" in
-    "") words="init validate plan apply destroy refresh drift show history import authorize token output run resolve audit force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
+    "") words="init validate plan apply destroy refresh drift show history import authorize token output run resolve force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
     state) words="list show pull lock mv rm replace-provider migrate rekey verify backup" ;;
     sandbox) words="serve" ;;
     "init") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
@@ -48,7 +48,6 @@ _provisioner() {
     "output") words="--format --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "run") words="--application --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "resolve") words="--as --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "audit") words="--json --sarif --junit --html --expect-head --expect-ancestor --find-token --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "force-unlock") words="--force --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "schema") words="--state --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "sandbox serve") words="--port --data --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;

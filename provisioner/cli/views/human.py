@@ -60,7 +60,8 @@ class HumanView:
     def notice(self, diagnostic: Diagnostic) -> None:
         self.diagnostic(diagnostic)
 
-    # -- the commands ----------------------------------------------------------------------------------------------------
+    # -- the commands
+    # ----------------------------------------------------------------------------------------------------
 
     def diagnostic(self, found: Diagnostic) -> None:
         with self._lock:

@@ -51,7 +51,8 @@ class StreamView:
     def notice(self, diagnostic: Diagnostic) -> None:
         self.diagnostic(diagnostic)
 
-    # -- the commands ----------------------------------------------------------------------------------------------------
+    # -- the commands
+    # ----------------------------------------------------------------------------------------------------
 
     def diagnostic(self, found: Diagnostic) -> None:
         self._write(stream.diagnostic(found, times.now()))
