@@ -77,6 +77,8 @@ class HumanView:
             self._console.out(human_plan.saved_hint(saved_to))
         elif plan.applyable and not will_apply:
             self._console.out(human_plan.unsaved_hint())
+        elif plan.applyable:
+            self._console.line()
 
     def drift(self, plan: Plan) -> None:
         self._wipe()

@@ -1,0 +1,43 @@
+"""Files: private, whole or not at all, and said where they cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.commands.filing import FileOptions, load_file, read_file, write_private
+from provisioner.commands.generating import _key
+from provisioner.errors import Invalid
+
+
+def test_a_private_file_replaces_another_whatever_its_mode(tmp_path: Path) -> None:
+    """0600, and nothing is left beside it."""
+    target = tmp_path / "p.plan"
+    target.write_text("old")
+    target.chmod(0o644)
+    write_private(str(target), b"new")
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", 0o600)
+    assert [p.name for p in tmp_path.iterdir()] == ["p.plan"]
+
+
+def test_what_cannot_be_written_or_read_is_4(tmp_path: Path) -> None:
+    """Invalid, naming the file."""
+    with pytest.raises(Invalid, match=r"cannot be written"):
+        write_private(str(tmp_path / "no" / "p.plan"), b"")
+    with pytest.raises(Invalid, match=r"The plan file .* cannot be read"):
+        read_file(str(tmp_path / "no"), "The plan file")
+
+
+@pytest.mark.parametrize("typed", ["region", "=x"])
+def test_a_variable_without_a_value_is_refused(typed: str) -> None:
+    """--var takes NAME=VALUE."""
+    with pytest.raises(Invalid, match=r"has no value"):
+        load_file(FileOptions(variables=(typed,)))
+
+
+def test_a_vendors_name_becomes_a_tables_name() -> None:
+    """Letters, digits and underscores; never one that is taken."""
+    assert _key("Campaign sender", {}) == "campaign_sender"
+    assert _key("Campaign sender", {"campaign_sender": {}}) == "campaign_sender_2"
+    assert _key("7 days", {}) == "application_7_days"
