@@ -6,7 +6,7 @@ enough to go on with the next segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.errors import StateUntrusted
 from provisioner.journal.entries import FORMAT, Links, NewerFormat, NotAnEntry, dump, parse, read_links
-from provisioner.journal.fold import NotFoldable, decode, state_to_json
+from provisioner.journal.fold import Change, NotFoldable, decode, state_to_json
 from provisioner.model.recorded import State
 from provisioner.times import from_rfc3339
 
@@ -43,6 +43,10 @@ class Line:
     number: int
     links: Links
     raw: bytes
+
+
+# Told of each verified entry right before it changes the state: its line, its members, its change, the state before it.
+Watch = Callable[[Line, Mapping[str, Any], Change, State], None]
 
 
 def damaged(segment: str, line: int, text: str) -> StateUntrusted:
@@ -138,7 +142,7 @@ def state_digest(state: State) -> str:
     return sha256(dump(state_to_json(state)).encode("ascii")).hexdigest()
 
 
-def fold_line(state: State, line: Line) -> dict[str, Any]:
+def fold_line(state: State, line: Line, watch: Watch | None = None) -> dict[str, Any]:
     """Applies one verified line to `state` and returns its members. Raises StateUntrusted on a body of no meaning."""
     links = line.links
     try:
@@ -152,14 +156,16 @@ def fold_line(state: State, line: Line) -> dict[str, Any]:
     except ValueError:
         raise damaged(line.segment, line.number, f"(serial {links.serial}) cannot be read") from None
     state.lineage = links.lineage
+    if watch is not None:
+        watch(line, data, change, state)
     change.apply(state, serial=links.serial, head=links.hash, time=time, run=links.run)
     return data
 
 
-def fold_segment(segment: str, lines: list[bytes], after: Link, state: State) -> Link:
+def fold_segment(segment: str, lines: list[bytes], after: Link, state: State, watch: Watch | None = None) -> Link:
     """Verifies a whole segment and folds it into `state`, from its checkpoint on. Returns the link at its end."""
     for line in verify(segment, lines, after):
-        fold_line(state, line)
+        fold_line(state, line, watch)
     if state.head == after.head:
         raise damaged(segment, 1, "is missing: the segment has no checkpoint")
     return Link(serial=state.serial, head=state.head, lineage=state.lineage)

@@ -38,17 +38,20 @@ class Loaded:
         return max(0, len(self.hashes) - 1)
 
 
-def load(store: Store, *, stack: str, seen: Seen | None = None) -> Loaded:
-    """Raises StateUntrusted (damaged, newer format, foreign) and StoreFailed. Judges no rollback: see `judge`."""
+def load(store: Store, *, stack: str | None, seen: Seen | None = None, watch: chain.Watch | None = None) -> Loaded:
+    """Raises StateUntrusted (damaged, newer format, foreign) and StoreFailed. Judges no rollback: see `judge`.
+
+    `stack` None: whichever it is. `watch` is told of each entry that is folded: of all of them where nothing is `seen`.
+    """
     segments, newest = store.load()
     if not segments:
         return Loaded()
     _check_row(segments)
     with _no_collection():
         loaded = Loaded()
-        link = _verify_older(store, segments[:-1], seen, loaded)
-        _fold_newest(segments[-1], newest, link, loaded)
-    if loaded.state.stack != stack:
+        link = _verify_older(store, segments[:-1], seen, loaded, watch)
+        _fold_newest(segments[-1], newest, link, loaded, watch)
+    if stack is not None and loaded.state.stack != stack:
         raise foreign(
             f"The recorded state at {store.location} belongs to the stack {loaded.state.stack!r}, not to {stack!r}.",
             "Give each stack a location of its own ([state] location), or put [stack] name back.",
@@ -70,12 +73,14 @@ def _check_row(segments: list[Segment]) -> None:
             )
 
 
-def _verify_older(store: Store, segments: list[Segment], seen: Seen | None, loaded: Loaded) -> Link:
+def _verify_older(
+    store: Store, segments: list[Segment], seen: Seen | None, loaded: Loaded, watch: chain.Watch | None
+) -> Link:
     link = Link()
     for segment in segments:
         known = seen.segments.get(segment.name) if seen else None
         if known is None or segment.stamp is None or (known.stamp, known.prev) != (segment.stamp, link.head):
-            known = _verify_one(segment, store.read(segment.number), link)
+            known = _verify_one(segment, store.read(segment.number), link, watch)
         loaded.foregoing[segment.name] = known
         if segment.fresh or segment.stamp is None:
             loaded.fresh.add(segment.name)
@@ -83,12 +88,12 @@ def _verify_older(store: Store, segments: list[Segment], seen: Seen | None, load
     return link
 
 
-def _verify_one(segment: Segment, data: bytes, after: Link) -> SeenSegment:
+def _verify_one(segment: Segment, data: bytes, after: Link, watch: chain.Watch | None) -> SeenSegment:
     lines, torn = chain.split(data)
     if torn:
         raise chain.damaged(segment.name, len(lines) + 1, "is cut, and later segments follow")
     state = State()
-    end = chain.with_digest(chain.fold_segment(segment.name, lines, after, state), state)
+    end = chain.with_digest(chain.fold_segment(segment.name, lines, after, state, watch), state)
     return SeenSegment(
         stamp=segment.stamp or "",
         lineage=end.lineage,
@@ -99,13 +104,13 @@ def _verify_one(segment: Segment, data: bytes, after: Link) -> SeenSegment:
     )
 
 
-def _fold_newest(segment: Segment, data: bytes, after: Link, loaded: Loaded) -> None:
+def _fold_newest(segment: Segment, data: bytes, after: Link, loaded: Loaded, watch: chain.Watch | None) -> None:
     lines, torn = chain.split(data)
     if torn:
         _check_torn(segment.name, len(lines) + 1, torn)
     state = loaded.state
     for line in chain.verify(segment.name, lines, after):
-        chain.fold_line(state, line)
+        chain.fold_line(state, line, watch)
         loaded.hashes.append(line.links.hash)
     if not lines:
         raise chain.damaged(segment.name, 1, "is missing: the segment has no checkpoint")

@@ -86,10 +86,11 @@ def many_segments(store: DirectoryStore, memory: HeadMemory | None = None, *, se
     """Segments of some 260 entries each about a handful of tokens."""
     journal = filled(store, 2, memory)
     while len(segment_files(store)) < segments:
-        with begun(store, memory) as journal:
-            journal.append(*(Draft("note", None, {"detail": f"note {n}"}) for n in range(260)))
-        with begun(store, memory) as journal:
-            journal.append(intent(len(segment_files(store)) + 10))
+        with begun(store, memory) as busy:
+            busy.append(*(Draft("note", None, {"detail": f"note {n}"}) for n in range(260)))
+        journal = begun(store, memory)
+        journal.append(intent(len(segment_files(store)) + 10))
+        journal.close()
     return journal
 
 

@@ -1,8 +1,8 @@
 """What every store must do. A new store subclasses `StoreContract` in a test module of its own and says how it is made.
 
-    class TestPostgresStore(StoreContract):
-        @pytest.fixture
-        def make(self, ...) -> Callable[[], Store]: ...     # each call: another client of one and the same fresh state
+class TestPostgresStore(StoreContract):
+    @pytest.fixture
+    def make(self, ...) -> Callable[[], Store]: ...     # each call: another client of one and the same fresh state
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from provisioner.journal.entries import (
 from provisioner.model.recorded import Sealed
 from provisioner.secret import Secret
 
-texts = st.text(st.characters(exclude_categories=("Cs",)))
+texts = st.text(st.characters(codec="utf-8"))
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
@@ -40,7 +40,15 @@ bodies = st.dictionaries(texts, values, max_size=5)
 
 
 def line(**members: Any) -> bytes:
-    given: dict[str, Any] = {"body": {}, "actor": "ann", "address": None, "kind": "note", "serial": 7, "prev": "", **members}
+    given: dict[str, Any] = {
+        "body": {},
+        "actor": "ann",
+        "address": None,
+        "kind": "note",
+        "serial": 7,
+        "prev": "",
+        **members,
+    }
     given["body"] = canonical(given["body"])
     return write_line(time="2026-12-01T12:00:00.250Z", run="run-1", lineage="lin-1", **given)[0]
 

@@ -56,7 +56,7 @@ def test_writes_never_overlap() -> None:
 
 
 def test_one_failed_write_fails_all_in_it_and_all_after() -> None:
-    """Those that were durable before returned; everybody else gets an error of their own, and nothing more is written."""
+    """What was durable before returned; everybody else gets an error of their own, and nothing more is written."""
     written: list[int] = []
     calls: list[int] = []
 

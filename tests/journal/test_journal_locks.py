@@ -10,14 +10,15 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journal_world import NOW, begun, filled, intent, opened, run, store_in
 
 from provisioner import times
 from provisioner.errors import HeadMoved, LockHeld, StoreFailed
-from provisioner.journal.locks import force_unlock, new_lock, take_lock
 from provisioner.journal.lockinfo import lock_from_json, machine_id, process_start
+from provisioner.journal.locks import force_unlock, new_lock, take_lock
 from provisioner.journal.run import run_info
 from provisioner.journal.stores.directory import DirectoryStore
 
@@ -60,7 +61,10 @@ def test_a_dead_process_of_this_machine_loses_its_lock_at_once(tmp_path: Path) -
     store = store_in(tmp_path)
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    for dead in (replace(new_lock(run(), times.now()), pid=child.pid), replace(new_lock(run(), times.now()), started="1")):
+    for dead in (
+        replace(new_lock(run(), times.now()), pid=child.pid),
+        replace(new_lock(run(), times.now()), started="1"),
+    ):
         assert store.take_lock(replace(dead, who="bob"), None) is None
         with opened(store) as journal:
             held = take_lock(store, run())
@@ -72,10 +76,11 @@ def test_a_dead_process_of_this_machine_loses_its_lock_at_once(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("field", ["host", "machine"])
-def test_elsewhere_a_process_may_live_though_its_number_is_unknown_here(tmp_path: Path, field: str) -> None:
+def test_elsewhere_a_process_may_live_though_its_number_is_unknown_here(tmp_path: Path, field: Any) -> None:
     """Another host, another boot or another container: only the lease ends it."""
     store = store_in(tmp_path)
-    other = replace(new_lock(run(), times.now()), pid=2**22 - 1, **{field: "other"})
+    changed: dict[str, Any] = {field: "other"}
+    other = replace(new_lock(run(), times.now()), pid=2**22 - 1, **changed)
     store.take_lock(other, None)
     with pytest.raises(LockHeld):
         take_lock(store, run())
@@ -139,13 +144,9 @@ def test_a_lock_file_that_is_no_lock_holds_for_a_lease(tmp_path: Path) -> None:
 def test_what_is_no_lock_is_refused(change: dict[str, object]) -> None:
     """And members of a later version are passed over."""
     data = new_lock(run(), NOW).to_json()
-    assert lock_from_json({**data, "mood": "good"}) == new_lock(run(), NOW).__class__(**_fields(data))
+    assert lock_from_json({**data, "mood": "good"}).to_json() == data
     with pytest.raises((KeyError, ValueError, TypeError)):
         lock_from_json({**data, **change})
-
-
-def _fields(data: dict[str, object]) -> dict[str, object]:
-    return {**data, "since": NOW, "renewed": NOW}
 
 
 def test_processes_are_told_apart_by_their_start() -> None:
@@ -171,6 +172,7 @@ _SLEEPER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
+from typing import Any
 from journal_world import intent, opened, run
 from provisioner.errors import HeadMoved
 from provisioner.journal.locks import take_lock

@@ -1,4 +1,4 @@
-"""What this machine remembers: an older copy, another state, a deleted one are noticed, and accepted only on the record."""
+"""What this machine remembers: an older, another or a deleted state is noticed, and accepted only on the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening: what was tampered with is noticed and named, what was torn is dropped, what is foreign or newer is refused."""
+"""Opening: what was tampered with is named, what was torn is dropped, what is foreign or newer is refused."""
 
 from __future__ import annotations
 
@@ -165,7 +165,12 @@ def test_a_segment_that_was_verified_is_not_read_again(
     store, memory = copy_of(sample, tmp_path), HeadMemory(tmp_path / "heads")
     read: list[int] = []
     real = DirectoryStore.read
-    monkeypatch.setattr(DirectoryStore, "read", lambda self, number: read.append(number) or real(self, number))
+
+    def counted(self: DirectoryStore, number: int) -> bytes:
+        read.append(number)
+        return real(self, number)
+
+    monkeypatch.setattr(DirectoryStore, "read", counted)
     opened(store, memory)
     opened(store, memory)
     assert read == [1, 2, 1, 2]
@@ -285,7 +290,11 @@ def test_a_draft_that_would_not_open_again_is_refused_and_the_run_goes_on(tmp_pa
     """A caller's mistake must not cost the state, nor what other threads record."""
     store = store_in(tmp_path)
     with begun(store) as journal:
-        for wrong in (Draft("note", None, {"x": 1.5}), Draft("note", None, {"put": [{"kind": "token"}]}), Draft("dance")):
+        for wrong in (
+            Draft("note", None, {"x": 1.5}),
+            Draft("note", None, {"put": [{"kind": "token"}]}),
+            Draft("dance"),
+        ):
             with pytest.raises((TypeError, ValueError)):
                 journal.append(wrong)
         journal.append(intent(1))

@@ -195,11 +195,9 @@ def test_identities_are_whole_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["nonsense", "protected", "ecdsa"])
 def test_what_is_no_identity_is_refused_by_its_line(tmp_path: Path, kind: str) -> None:
     """The line's number, never its text."""
-    text = {
-        "nonsense": lambda: "AGE-SECRET-KEY-1S3CR3T",
-        "protected": lambda: ssh(tmp_path, "ed25519", "passphrase")[0],
-        "ecdsa": lambda: ssh(tmp_path, "ecdsa")[0],
-    }[kind]()
+    text = "AGE-SECRET-KEY-1S3CR3T"
+    if kind != "nonsense":
+        text, _ = ssh(tmp_path, "ecdsa") if kind == "ecdsa" else ssh(tmp_path, "ed25519", "passphrase")
     with pytest.raises(Invalid, match="Line 2 of the identity") as caught:
         keys.parse_identities(Secret("# mine\n" + text))
     assert "S3CR3T" not in str(caught.value)

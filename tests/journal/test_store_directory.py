@@ -37,7 +37,7 @@ def no_secret(reference: object) -> Secret:
 
 
 def test_locations_are_directories_or_urls(tmp_path: Path) -> None:
-    """A plain path is relative to the file's directory; file: is absolute; what is not built yet is said with what is."""
+    """A plain path is relative to the file's directory; file: is absolute; of another scheme it says what there is."""
 
     def at(location: str) -> Store:
         return open_store(location, stack=STACK, directory=tmp_path, settings={}, resolve=no_secret)
