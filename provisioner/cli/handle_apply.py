@@ -135,8 +135,13 @@ def take_over(typed: argparse.Namespace, console: Console, view: View) -> int:
         id=typed.id,
         generate_config_out=typed.generate_config_out,
     )
-    done = command.take_over(request, view, interrupts=signals.first_asks, reveal=console.masker.add)
-    view.plan(done.plan, will_apply=True)
+    done = command.take_over(
+        request,
+        view,
+        show=lambda plan: view.plan(plan, will_apply=True),
+        interrupts=signals.first_asks,
+        reveal=console.masker.add,
+    )
     if done.result is None:
         return Unsafe.exit_code
     view.applied(done.result)

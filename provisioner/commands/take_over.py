@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from provisioner.commands.apply import Applied, ApplyRequest, Interrupts, apply
@@ -23,7 +24,9 @@ class ImportRequest:
     generate_config_out: str | None = None
 
 
-def take_over(request: ImportRequest, listener: Listener, *, interrupts: Interrupts, reveal: Reveal) -> Applied:
+def take_over(
+    request: ImportRequest, listener: Listener, *, show: Callable[[Plan], None], interrupts: Interrupts, reveal: Reveal
+) -> Applied:
     """Only the one address is touched. Raises Invalid where nothing is declared there, or the vendor has no such id."""
     desired = load_file(request.file)
     address = parse(request.address)
@@ -40,12 +43,16 @@ def take_over(request: ImportRequest, listener: Listener, *, interrupts: Interru
             "Declare it first; --generate-config-out with an [[import]] block and `provisioner plan` writes the TOML.",
         )
     wanted = _with_import(desired, request)
-    seen: list[Plan] = []
 
     def approve(plan: Plan) -> bool:
-        seen.append(plan)
         step = next((step for step in plan.steps if step.address == address), None)
-        return step is not None and step.importing is not None
+        if step is None or step.importing is None:
+            return False
+        seen = plan.observed.of(step.provider).applications.get(str(address))
+        if seen is not None and seen.client_id not in (None, request.id):
+            raise _another(request, str(seen.client_id))
+        show(plan)
+        return True
 
     done = apply(
         ApplyRequest(file=request.file, state=request.state, planning=PlanOptions(targets=(str(address),))),
@@ -69,6 +76,15 @@ def _with_import(desired: Desired, request: ImportRequest) -> Desired:
     address = parse(request.address)
     kept = tuple(block for block in desired.imports if block.to != address)
     return replace(desired, imports=(*kept, ImportBlock(to=address, id=request.id)))
+
+
+def _another(request: ImportRequest, found: str) -> Invalid:
+    return Invalid(
+        "unknown-address",
+        f"What {request.address} declares has the id {found} at the vendor, not {request.id}",
+        "Nothing was recorded. Check the id, and the name that is declared.",
+        address=request.address,
+    )
 
 
 def _nothing(request: ImportRequest, plan: Plan) -> Invalid:

@@ -9,6 +9,8 @@ import sys
 import pytest
 from cli_world import CX, EZ, FLOOR, IDP, ROOT, SECRETS, TK, TM, World, lines
 
+from provisioner.sandbox.accounts import SMSCX_APPLICATIONS
+
 APPROVE = ROOT / "examples" / "quickstart" / "approve.py"
 CLEAN = "No changes."
 
@@ -93,6 +95,19 @@ def test_smscx_is_found_rotated_and_compared(world: World) -> None:
     edited = next(c for c in shown["resource_changes"] if c["address"] == "application.campaigns")
     assert edited["handoff"]["instructions"]
     world.ok("apply", "--auto-approve", code=3)
+
+
+def test_an_import_takes_the_id_that_is_named(world: World) -> None:
+    """Another id than the vendor's is refused (4); the right one is recorded, once; --generate-config-out writes
+    the rest."""
+    world.write("[stack]\nname = 'cx'\n", CX)
+    right = SMSCX_APPLICATIONS[0]["client_id"]
+    world.ok("import", "application.campaigns", "0" * 40, code=4)
+    assert "will be imported" in world.ok("import", "application.campaigns", right)
+    assert world.values("application.campaigns")["client_id"] == right
+    world.ok("import", "application.campaigns", right, code=4)
+    world.ok("plan", "--generate-config-out", "found.toml")
+    assert '[applications.reports]\nprovider = "cx"' in (world.folder / "found.toml").read_text()
 
 
 @pytest.mark.parametrize(("vendor", "application"), [(TM, "translations"), (TK, "copywriting")])
