@@ -56,11 +56,12 @@ def to_run(plan: Plan) -> tuple[Step, ...]:
 
 def has_work(plan: Plan, desired: Desired, state: State, vendors: Vendors = registry.vendor) -> bool:
     """Whether an apply of this plan would append anything. Where it is False, a caller need not take the lock."""
+    now = housekeeping.moment(plan)
     return bool(
         to_run(plan)
-        or drafts_to_settle(state, plan.observed, desired, housekeeping.moment(plan), vendors)
+        or drafts_to_settle(state, plan.observed, desired, now, vendors)
         or housekeeping.observed_changes(plan, desired, state, vendors)
-        or housekeeping.ended(plan, state, vendors)
+        or housekeeping.ended(plan, state, vendors, now)
         or housekeeping.handoff_change((), plan, state)
         or (plan.options.mode != "refresh-only" and rotation.ready(state.objects.values()))
     )
@@ -142,11 +143,12 @@ def _result(
 
 def _before(ctx: Context, plan: Plan) -> list[Diagnostic]:
     """Before the first request: what dead runs left open is settled, what was read is recorded, what is over goes."""
-    said = settle(ctx.journal, plan.observed, ctx.desired, housekeeping.moment(plan), ctx.vendors)
+    now = min(housekeeping.moment(plan), ctx.clock())
+    said = settle(ctx.journal, plan.observed, ctx.desired, now, ctx.vendors)
     for diagnostic in said:
         ctx.listener.notice(diagnostic)
     seen = housekeeping.observed_changes(plan, ctx.desired, ctx.state, ctx.vendors)
-    over = housekeeping.ended(plan, ctx.state, ctx.vendors)
+    over = housekeeping.ended(plan, ctx.state, ctx.vendors, now)
     found = []
     if seen:
         found.append(drafts.observed(seen.put, seen.drop))
@@ -252,7 +254,14 @@ class _Work:
         with self._lock:
             self._running.add(id(task))
         self.ctx.listener.started(task.step)
-        outcome = execute(self.ctx, task.step)
+        try:
+            outcome = execute(self.ctx, task.step)
+        except BaseException as fault:  # noqa: BLE001  # even a library that exits must not leave the run waiting for it
+            # What it announced is in doubt by its intent, and nothing is sent after it.
+            broken = ProvisionerError("internal", f"{type(fault).__name__} in {task.step.operation}")
+            self.ctx.halt(broken)
+            self._end(task, Ended(status=FAILED, diagnostics=broken.diagnostics), broken)
+            return
         self._end(task, outcome.ended, outcome.error)
 
     def _end(self, task: _Task, ended: Ended, error: ProvisionerError | None) -> None:

@@ -94,7 +94,9 @@ def _handoff(step: Step) -> Diagnostic:
     """What a person must do, as a diagnostic. The name is chosen by what waits; it steers nothing."""
     instructions = step.handoff.instructions if step.handoff is not None else ()
     url = f" ({step.handoff.url})" if step.handoff is not None and step.handoff.url else ""
-    name = {"token": "needs-authorization", "credits": "floor-unmet"}.get(step.address.type, "handoff")
-    if step.operation == plan.FORGET_RECORD or ("authoriz" not in step.reason.code and step.address.type == "token"):
-        name = "handoff"
+    name = "handoff"
+    if step.operation == plan.HANDOFF and step.address.type == "credits":
+        name = "floor-unmet"
+    elif step.address.type == "token" and step.operation in (plan.HANDOFF, plan.REFRESH_TOKEN):
+        name = "handoff" if step.reason.code == "application-missing" else "needs-authorization"
     return warning(name, step.address, step.reason.sentence, "\n".join(instructions) + url)

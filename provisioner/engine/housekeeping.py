@@ -153,11 +153,10 @@ def _application(record: ApplicationRecord, seen: ObservedApplication) -> Applic
     return replace(record, **changed) if changed else record  # type: ignore[arg-type]  # each value has its field's type
 
 
-def ended(plan: Plan, state: State, vendors: Vendors) -> tuple[str, ...]:
+def ended(plan: Plan, state: State, vendors: Vendors, now: datetime) -> tuple[str, ...]:
     """Ids of deposed tokens that are over: retiring ones that no revocation can reach and that have expired, and lost
     ones past the latest end that they can have. What a step of the plan is about is left to it."""
     busy = {step.object_id for step in plan.steps if step.operation != NOTHING}
-    now = moment(plan)
     found = []
     for token in state.deposed():
         if token.id in busy:
@@ -166,7 +165,7 @@ def ended(plan: Plan, state: State, vendors: Vendors) -> tuple[str, ...]:
             over = token.expires_at is not None and token.expires_at <= now
         elif token.status == RETIRING and token.status_at(now) == EXPIRED:
             unreachable = vendors(token.provider_type).revoke(plan.observed.of(token.provider)) is Revoke.NO
-            over = unreachable or token.refresh_token is None or _refresh_over(token, plan)
+            over = unreachable or token.refresh_token is None or _refresh_over(token, now)
         else:
             over = token.status == REVOKED
         if over:
@@ -174,9 +173,9 @@ def ended(plan: Plan, state: State, vendors: Vendors) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _refresh_over(token: TokenRecord, plan: Plan) -> bool:
+def _refresh_over(token: TokenRecord, now: datetime) -> bool:
     """The other half too; where its end is not known, the planner no longer plans for an expired one, so it goes."""
-    return token.refresh_expires_at is None or token.refresh_expires_at <= moment(plan)
+    return token.refresh_expires_at is None or token.refresh_expires_at <= now
 
 
 # What a person is told once, when it happens: no later plan has a step that could say that it is done.

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from provisioner.engine import drafts
 from provisioner.engine.context import Context
+from provisioner.engine.earlier import refreshes_settled, revocations_settled
 from provisioner.engine.ended import Ended, note, warning
 from provisioner.engine.events import HANDOFF
 from provisioner.engine.operation import Outcome, announce, patiently, perform, record
 from provisioner.engine.rotation import application_record_of
 from provisioner.errors import StepRefused
-from provisioner.journal.journal import Draft
 from provisioner.model.plan import FORGET_RECORD, REVOKE_TOKEN, Step
 from provisioner.model.recorded import TokenRecord
 from provisioner.providers.base import Revoked
@@ -84,9 +84,10 @@ def _is_previous(ctx: Context, token: TokenRecord) -> bool:
 
 
 def _outcome(ctx: Context, token: TokenRecord, answer: Revoked) -> Outcome:
-    also = _earlier(ctx, token)
+    also = revocations_settled(ctx, token)
     if answer in (Revoked.REVOKED, Revoked.ALREADY_DEAD):
-        return Outcome(drop=(token.id,), detail=answer.value, also=also)
+        gone = (*also, *refreshes_settled(ctx, token, drafts.LOST))
+        return Outcome(drop=(token.id,), detail=answer.value, also=gone)
     if answer is Revoked.SURVIVED:
         return Outcome(result=drafts.REFUSED, detail=answer.value, also=also)
     if token.deposed is None:
@@ -95,11 +96,6 @@ def _outcome(ctx: Context, token: TokenRecord, answer: Revoked) -> Outcome:
     return Outcome(
         result=drafts.REFUSED, put=(replace(token, retire_at=token.expires_at),), detail=answer.value, also=also
     )
-
-
-def _earlier(ctx: Context, token: TokenRecord) -> tuple[Draft, ...]:
-    pending = ctx.pending(token.id, REVOKE_TOKEN)
-    return tuple(drafts.settled(operation, drafts.RETRIED, "revoke-is-repeatable") for operation in pending)
 
 
 def _by_hand(ctx: Context, token: TokenRecord) -> str:

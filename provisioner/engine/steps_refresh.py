@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from provisioner.engine import drafts
 from provisioner.engine.context import Context
-from provisioner.engine.doubt import lost_token
+from provisioner.engine.earlier import refreshes_settled
 from provisioner.engine.ended import Ended
 from provisioner.engine.minting import unrecorded_grant
 from provisioner.engine.operation import Outcome, announce, patiently, perform
@@ -17,7 +17,6 @@ from provisioner.engine.steps_token import after_proof, issue, narrower, own_rec
 from provisioner.engine.tokens import renewed, wish_for
 from provisioner.engine.verify import prove
 from provisioner.errors import Diagnostic, NeedsPerson, StepRefused
-from provisioner.journal.journal import Draft
 from provisioner.model.desired import Application
 from provisioner.model.plan import CREATE_TOKEN, REFRESH_TOKEN, Step
 from provisioner.model.recorded import UNAUTHORIZED, TokenRecord
@@ -70,7 +69,7 @@ def _refresh_once(
     def outcome(grant: Grant) -> Outcome:
         new = renewed(ctx, placed, application, grant, operation.since, operation.id)
         made.append(new)
-        return Outcome(put=(new,), also=_earlier(ctx, record, drafts.RETRIED))
+        return Outcome(put=(new,), also=refreshes_settled(ctx, record, drafts.RETRIED))
 
     def refused(error: StepRefused) -> Outcome:
         if error.oauth_error != "invalid_grant":
@@ -78,7 +77,7 @@ def _refresh_once(
         dead = replace(placed, refresh_token=None, refresh_fingerprint=None, refresh_expires_at=None)
         if step.params.get("fallback") != CREATE_TOKEN:
             dead = replace(dead, status=UNAUTHORIZED)
-        return Outcome(put=(dead,), detail="invalid_grant", also=_earlier(ctx, record, drafts.LOST))
+        return Outcome(put=(dead,), detail="invalid_grant", also=refreshes_settled(ctx, record, drafts.LOST))
 
     wish = wish_for(application) if application else TokenWish(scopes=record.requested_scopes)
     grant = perform(
@@ -92,15 +91,6 @@ def _refresh_once(
     )
     ctx.remember((grant.access_token, grant.refresh_token))
     return made[0], grant
-
-
-def _earlier(ctx: Context, record: TokenRecord, how: str) -> tuple[Draft, ...]:
-    """Refreshes in doubt that this answer settles; the pair that each may have made is recorded as lost with it."""
-    found = []
-    for operation in ctx.pending(record.id, REFRESH_TOKEN):
-        lost = lost_token(operation, ctx.wanted, ctx.vendors, record)
-        found.append(drafts.settled(operation, how, "tried-once-more", put=(lost,) if lost else ()))
-    return tuple(found)
 
 
 def _lost_scopes(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from provisioner.engine import drafts
 from provisioner.engine.context import Context, Stopped
+from provisioner.engine.earlier import refreshes_settled
 from provisioner.engine.ended import Ended, note, warning
 from provisioner.engine.minting import unrecorded_grant
 from provisioner.engine.operation import Outcome, announce, patiently, perform
@@ -103,7 +104,8 @@ def mint(ctx: Context, step: Step, asked: Minting) -> Minted:
         deposed = depose(old, step.address, application, ctx.clock()) if old else None
         made.append((new, deposed))
         dropped = (old.id,) if old and deposed is None else ()
-        return Outcome(put=(new, deposed) if deposed else (new,), drop=dropped)
+        also = refreshes_settled(ctx, old, drafts.LOST) if old else ()
+        return Outcome(put=(new, deposed) if deposed else (new,), drop=dropped, also=also)
 
     grant = perform(
         ctx,

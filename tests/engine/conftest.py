@@ -1,0 +1,13 @@
+"""A world a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from engine_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "state")

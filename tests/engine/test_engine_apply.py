@@ -1,0 +1,460 @@
+"""Whole applies at a fake vendor: what is sent, what is recorded, what is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from engine_world import START, World, a_floor, an_application
+
+from provisioner.model.desired import TokenPolicy
+from provisioner.model.recorded import LIVE, LOST, RETIRING
+from provisioner.providers.base import Revoked
+
+
+def statuses(result: object) -> dict[str, str]:
+    return {r.step.id: r.status for r in result.results}  # type: ignore[attr-defined]  # an ApplyResult
+
+
+def names(result: object) -> set[str]:
+    said = [d for r in result.results for d in r.diagnostics]  # type: ignore[attr-defined]  # an ApplyResult
+    return {d.name for d in (*said, *result.diagnostics)}  # type: ignore[attr-defined]  # an ApplyResult
+
+
+def test_a_first_apply_creates_and_the_second_is_silent(world: World) -> None:
+    """One request a token, sealed values, exit 0; the next run appends nothing at all."""
+    world.applications = (an_application(consumers=("web", "worker")),)
+    result = world.apply()
+    assert result.exit_code == 0
+    assert statuses(result) == {'token.app["web"]': "done", 'token.app["worker"]': "done"}
+    assert world.ledger.calls.count("create_token") == 2
+    assert "probe_token" not in world.ledger.calls
+    record = world.token('token.app["web"]')
+    assert (record.status, record.generation, record.fingerprint is not None) == (LIVE, 1, True)
+    before = world.state().serial
+    assert world.apply().results == ()
+    assert world.state().serial == before
+
+
+def test_the_intent_comes_before_the_request_and_the_outcome_after(world: World) -> None:
+    """The order of the protocol, as the journal shows it."""
+    world.applications = (an_application(),)
+    world.apply()
+    assert [p for p in world.points if "append" in p or "create" in p] == [
+        "append intent:before",
+        "append intent:after",
+        "create_token:before",
+        "create_token:after",
+        "append outcome:before",
+        "append outcome:after",
+    ]
+
+
+def test_a_refreshed_pair_is_recorded_before_it_is_used(world: World) -> None:
+    """Some servers end the old pair at the first use of the new one."""
+    world.applications = (an_application(),)
+    world.apply()
+    first = world.token("token.app")
+    world.advance(timedelta(minutes=80))
+    order: list[str] = []
+    world.during = order.append
+    world.ledger.calls.clear()
+    assert world.apply().exit_code == 0
+    assert world.ledger.calls.index("refresh_token") < world.ledger.calls.index("probe_token", 2)
+    assert order.index("append outcome:after") == len(order) - 1
+    second = world.token("token.app")
+    assert (second.id, second.generation, second.created_at) == (first.id, 2, first.created_at)
+    assert second.fingerprint != first.fingerprint
+    assert world.serves()
+    assert world.quiet()
+
+
+def test_a_dead_refresh_token_falls_back_to_a_fresh_one(world: World) -> None:
+    """Where no person is needed, `invalid_grant` costs one more announced operation."""
+    world.applications = (an_application(),)
+    world.apply()
+    for pair in world.ledger.pairs:
+        pair.alive = False
+    world.advance(timedelta(minutes=80))
+    assert world.apply().exit_code == 0
+    assert world.serves()
+    assert world.quiet()
+
+
+def test_replace_revokes_the_old_one_after_the_new_was_proven(world: World) -> None:
+    """Create, record, probe, revoke: in this order, and the old one is gone."""
+    world.applications = (an_application(),)
+    world.apply()
+    old = world.ledger.pairs[0]
+    world.ledger.calls.clear()
+    result = world.apply(replaces=("token.app",))
+    assert result.exit_code == 0
+    changes = [c for c in world.ledger.calls if c != "read_applications"]
+    assert changes == ["probe_token", "create_token", "probe_token", "revoke_token"]
+    assert not old.alive
+    assert world.serves()
+    assert len(world.state().objects) == 1
+    assert world.quiet()
+
+
+def test_an_overlap_keeps_the_old_one_alive_until_it_is_over(world: World) -> None:
+    """Deposed and retiring in the entry that records its successor; revoked by the first apply after the overlap."""
+    policy = TokenPolicy(name="p", overlap=timedelta(minutes=10))
+    world.applications = (an_application(policy=policy),)
+    world.apply()
+    old = world.ledger.pairs[0]
+    world.apply(replaces=("token.app",))
+    (deposed,) = world.state().deposed()
+    assert (deposed.status, old.alive) == (RETIRING, True)
+    assert world.quiet()
+    world.advance(timedelta(minutes=11))
+    assert world.apply().exit_code == 0
+    assert not old.alive
+    assert world.state().deposed() == []
+    assert world.serves()
+
+
+def test_a_new_token_that_is_not_accepted_gives_the_place_back(world: World) -> None:
+    """At every moment one token works: the old one serves on, and nothing is revoked."""
+    world.applications = (an_application(),)
+    world.apply()
+    old = world.token("token.app")
+    world.not_accepted = {"access-000002"}
+    result = world.apply(replaces=("token.app",))
+    assert (result.exit_code, statuses(result)) == (1, {"token.app": "failed"})
+    assert "revoke_token" not in world.ledger.calls
+    assert world.token("token.app").fingerprint == old.fingerprint
+    assert world.serves()
+
+
+def test_a_vendor_without_revoke_keeps_the_replaced_one_until_it_expires(world: World) -> None:
+    """It stays retiring, with a note and exit 0; once expired it is dropped without a request."""
+    world.applications = (an_application("panel"),)
+    world.apply()
+    result = world.apply(replaces=("token.app",))
+    assert result.exit_code == 0
+    assert "retiring" in names(result)
+    assert [r.status for r in world.state().deposed()] == [RETIRING]
+    assert world.quiet()
+    world.advance(timedelta(minutes=200))
+    world.apply()
+    assert all(r.expires_at is None or r.expires_at > world.now for r in world.state().deposed())
+
+
+@pytest.mark.parametrize(("answer", "code"), [(Revoked.SURVIVED, 1), (Revoked.UNSUPPORTED, 3)])
+def test_a_destroy_that_does_not_kill_says_so(world: World, answer: Revoked, code: int) -> None:
+    """A survivor stays recorded; where there is no revoke it is forgotten with how a person kills it."""
+    world.applications = (an_application(),)
+    world.apply()
+    world.revoke_answers = answer
+    result = world.apply(mode="destroy")
+    assert result.exit_code == code
+    assert ("revocation-unproven" in names(result)) == (answer is Revoked.SURVIVED)
+    assert len(world.state().objects) == (1 if answer is Revoked.SURVIVED else 0)
+
+
+def test_a_rate_limit_is_waited_for_with_a_new_announcement_each_time(world: World) -> None:
+    """A definite no that passes: refused, waited for, announced anew."""
+    world.applications = (an_application(),)
+    world.faults["create_token"] = ["limited", "limited"]
+    before = world.now
+    assert world.apply().exit_code == 0
+    assert world.ledger.calls.count("create_token") == 3
+    assert world.kinds().count("intent") == 3
+    assert world.now - before >= timedelta(seconds=3)
+
+
+def test_a_rate_limit_without_end_fails_the_step(world: World) -> None:
+    """Five waits, then it is a failure; nothing is left in doubt."""
+    world.applications = (an_application(),)
+    world.faults["create_token"] = ["limited"] * 10
+    result = world.apply()
+    assert (result.exit_code, world.ledger.calls.count("create_token")) == (1, 6)
+    assert world.state().operations == {}
+
+
+def test_one_failed_step_does_not_stop_the_others(world: World) -> None:
+    """Exit 1 for a refusal, 8 where every failure is an unreachable provider."""
+    world.applications = (an_application(name="a"), an_application(name="b"), an_application(name="c"))
+    world.faults["create_token"] = ["refused"]
+    result = world.apply()
+    assert result.exit_code == 1
+    assert sorted(statuses(result).values()) == ["done", "done", "failed"]
+    world.faults["create_token"] = ["unreachable"]
+    assert world.apply().exit_code == 8
+    assert world.apply().exit_code == 0
+
+
+def test_fewer_scopes_than_declared_are_kept_and_said_once(world: World) -> None:
+    """Exit 3 in the apply that was granted less; quiet afterwards."""
+    world.applications = (an_application("panel", scopes=("a", "b")),)
+    world.withheld = {"b"}
+    result = world.apply()
+    assert result.exit_code == 3
+    assert "scopes-narrower" in names(result)
+    assert world.token("token.app").scopes == ("a",)
+    assert world.quiet()
+
+
+def test_a_creation_in_doubt_is_lost_and_made_again(world: World) -> None:
+    """The step is in doubt, exit 3; what may exist is a lost deposed record with the latest end it can have."""
+    world.applications = (an_application(),)
+    world.faults["create_token"] = ["lost-answer"]
+    result = world.apply()
+    assert (result.exit_code, statuses(result)) == (3, {"token.app": "in_doubt"})
+    (lost,) = world.state().deposed()
+    assert (lost.status, lost.fingerprint) == (LOST, None)
+    assert lost.expires_at is not None
+    assert lost.expires_at - START > timedelta(days=59)
+    assert "Kill it" in (lost.note or "")
+    assert world.state().operations == {}
+    assert world.apply().exit_code == 0
+    assert world.unknown_tokens() == 0
+    assert world.serves()
+    assert world.quiet()
+
+
+def test_a_fault_of_ours_while_sending_is_in_doubt_and_not_a_failure(world: World) -> None:
+    """Nobody knows whether the bytes left, so it counts as if they had."""
+    world.applications = (an_application(),)
+    world.faults["create_token"] = ["broken"]
+    result = world.apply()
+    assert statuses(result) == {"token.app": "in_doubt"}
+    assert [r.status for r in world.state().deposed()] == [LOST]
+
+
+@pytest.mark.parametrize("fault", ["lost-request", "lost-answer"])
+def test_a_refresh_in_doubt_is_tried_once_more(world: World, fault: str) -> None:
+    """Nothing new is stored; the next apply tries again, and a pair that may exist is recorded as lost."""
+    world.applications = (an_application(),)
+    world.apply()
+    world.advance(timedelta(minutes=80))
+    world.faults["refresh_token"] = [fault]
+    result = world.apply()
+    assert (result.exit_code, statuses(result)) == (3, {"token.app": "in_doubt"})
+    assert len(world.state().operations) == 1
+    assert world.apply().exit_code == 0
+    assert world.state().operations == {}
+    assert [r.status for r in world.state().deposed()] == [LOST]
+    assert world.unknown_tokens() == 0
+    assert world.serves()
+    assert world.quiet()
+
+
+def test_a_revocation_in_doubt_is_repeated(world: World) -> None:
+    """Harmless: the next destroy revokes again and settles it."""
+    world.applications = (an_application(),)
+    world.apply()
+    world.faults["revoke_token"] = ["lost-answer"]
+    world.blind = True
+    assert world.apply(mode="destroy").exit_code == 3
+    assert world.apply(mode="destroy").exit_code == 0
+    assert (world.state().objects, world.state().operations) == ({}, {})
+    assert world.ledger.living(world.now) == []
+
+
+def test_a_purchase_is_proven_by_the_balance(world: World) -> None:
+    """Whole packs up to the target; the outcome holds the amount, and the record the balance after."""
+    world.floors = (a_floor(),)
+    world.ledger.anytime = Decimal(4000)
+    result = world.apply()
+    assert result.exit_code == 0
+    assert world.ledger.bought == [Decimal(2000)]
+    (bought,) = world.state().purchases
+    assert (bought.amount, bought.status) == (Decimal(2000), "happened")
+    assert next(iter(world.state().objects.values())).balance == Decimal(6000)
+    assert [r.bought for r in result.results] == [Decimal(2000)]
+    assert world.quiet()
+
+
+def test_nothing_is_bought_where_the_balance_rose_meanwhile(world: World) -> None:
+    """The balance is read again right before, and then nothing is announced."""
+    world.floors = (a_floor(),)
+    world.ledger.anytime = Decimal(4000)
+    journal, sealer = world.open()
+    world.plan(journal, sealer)
+
+    def top_up(_point: str) -> None:
+        world.ledger.plan_credits = Decimal(9000)
+
+    world.floors = (a_floor(),)
+    world.applications = (an_application(name="aaa"),)
+    world.during = top_up
+    result = world.apply()
+    assert world.ledger.bought == []
+    assert result.exit_code == 0
+    assert "no-longer-needed" in names(result)
+
+
+def test_a_guard_cuts_a_purchase_and_says_that_the_floor_stays_unmet(world: World) -> None:
+    """Buys what is left under the guard, in whole packs; exit 3, or a warning where the owner said so."""
+    world.floors = (a_floor(max_per_apply=Decimal(1200)),)
+    result = world.apply()
+    assert world.ledger.bought == [Decimal(1000)]
+    assert result.exit_code == 3
+    assert "floor-unmet" in names(result)
+    world.floors = (a_floor(max_per_apply=Decimal(1200), on_shortfall="warn"),)
+    assert world.apply().exit_code == 0
+
+
+def test_a_vendor_that_adds_more_than_was_bought_is_noticed(world: World) -> None:
+    """Overspent is a warning, with what to compare."""
+    world.floors = (a_floor(),)
+    world.bonus = Decimal(1)
+    result = world.apply()
+    assert "overspent" in names(result)
+
+
+def test_a_purchase_in_doubt_that_happened_is_proven_within_the_run(world: World) -> None:
+    """No answer, but the bought credits rose: that is proof, and nothing stays in doubt."""
+    world.floors = (a_floor(),)
+    world.ledger.anytime = Decimal(4000)
+    world.faults["purchase"] = ["lost-answer"]
+    assert world.apply().exit_code == 0
+    assert world.ledger.bought == [Decimal(2000)]
+    assert world.state().operations == {}
+
+
+def test_a_purchase_in_doubt_is_never_sent_again(world: World) -> None:
+    """It blocks buying, counts against the guards, exits 3 every time, and appends no news of the same balance."""
+    world.floors = (a_floor(),)
+    world.faults["purchase"] = ["lost-request"]
+    assert world.apply().exit_code == 3
+    (operation,) = world.state().operations.values()
+    assert operation.in_doubt
+    assert len(operation.evidence[-1]["readings"]) >= 5
+    assert [p.status for p in world.state().purchases] == ["in_doubt"]
+    serial = world.state().serial
+    world.advance(timedelta(hours=3))
+    world.apply()
+    assert (world.ledger.calls.count("purchase"), world.state().serial) == (1, serial)
+
+
+def test_a_late_rise_settles_a_purchase_as_happened(world: World) -> None:
+    """The next run reads it, and nothing more is bought."""
+    world.floors = (a_floor(),)
+    world.faults["purchase"] = ["lost-request"]
+    world.apply()
+    world.ledger.anytime += Decimal(6000)
+    result = world.apply()
+    assert result.exit_code == 0
+    assert world.state().operations == {}
+    assert [p.status for p in world.state().purchases] == ["happened"]
+    assert world.ledger.calls.count("purchase") == 1
+
+
+def test_an_unchanged_balance_settles_only_where_the_owner_opted_in(world: World) -> None:
+    """With `doubt_settles_after`, an exactly unchanged balance for that long says that it did not happen."""
+    world.floors = (a_floor(doubt_settles_after=timedelta(minutes=30)),)
+    world.ledger.anytime = Decimal(4000)
+    world.faults["purchase"] = ["lost-request"]
+    world.apply()
+    world.advance(timedelta(minutes=10))
+    world.apply()
+    assert len(world.state().operations) == 1
+    world.advance(timedelta(minutes=30))
+    world.apply()
+    world.apply()
+    assert world.state().operations == {}
+    assert world.ledger.bought == [Decimal(2000)]
+
+
+def test_destroy_ends_tokens_before_their_application(world: World) -> None:
+    """On some servers they outlive it, and nobody could revoke them then."""
+    world.applications = (an_application("server"),)
+    assert world.apply().exit_code == 0
+    assert len(world.ledger.clients) == 1
+    world.ledger.calls.clear()
+    assert world.apply(mode="destroy").exit_code == 0
+    changes = [c for c in world.ledger.calls if c in ("revoke_token", "delete_application")]
+    assert changes == ["revoke_token", "delete_application"]
+    assert (world.ledger.clients, world.state().objects) == ({}, {})
+
+
+def test_a_rotated_application_ends_when_none_of_its_tokens_is_left(world: World) -> None:
+    """Registered anew, tokens issued anew, the old ones revoked as the old client, then that client deleted."""
+    world.applications = (an_application("server"),)
+    world.apply()
+    (first,) = world.ledger.clients
+    assert world.apply(replaces=("application.app",)).exit_code == 0
+    assert first not in world.ledger.clients
+    assert len(world.ledger.clients) == 1
+    assert world.serves()
+    assert len(world.ledger.living(world.now)) == 1
+    assert world.quiet()
+
+
+def test_a_rotated_application_outlives_the_overlap_of_its_tokens(world: World) -> None:
+    """The old client is deleted by the apply that revokes its last token."""
+    policy = TokenPolicy(name="p", overlap=timedelta(minutes=10))
+    world.applications = (an_application("server", policy=policy),)
+    world.apply()
+    (first,) = world.ledger.clients
+    world.apply(replaces=("application.app",))
+    assert first in world.ledger.clients
+    assert world.quiet()
+    world.advance(timedelta(minutes=11))
+    assert world.apply().exit_code == 0
+    assert first not in world.ledger.clients
+    assert world.quiet()
+
+
+def test_a_changed_registration_is_replaced_and_its_new_secrets_kept(world: World) -> None:
+    """RFC 7592: any answer may carry new secrets."""
+    world.applications = (an_application("server"),)
+    world.apply()
+    world.applications = (an_application("server", scopes=("a",)),)
+    world.apply()
+    assert world.apply(mode="destroy").exit_code == 0
+    assert world.ledger.clients == {}
+
+
+def test_a_registration_in_doubt_stays_for_a_person(world: World) -> None:
+    """Another is registered; the first stays visible until somebody looked at the server."""
+    world.applications = (an_application("server"),)
+    world.faults["register_application"] = ["lost-answer"]
+    result = world.apply()
+    assert result.exit_code == 3
+    assert statuses(result) == {"application.app": "in_doubt", "token.app": "not_started"}
+    assert world.apply().exit_code == 0
+    assert [op.op for op in world.state().operations.values()] == ["application.register"]
+    assert world.quiet()
+
+
+def test_refresh_only_records_and_sends_nothing(world: World) -> None:
+    """What was revoked outside is recorded as revoked; no change is sent."""
+    world.applications = (an_application(),)
+    world.apply()
+    world.ledger.pairs[0].alive = False
+    world.ledger.calls.clear()
+    assert world.apply(mode="refresh-only").exit_code == 0
+    assert set(world.ledger.calls) == {"read_applications", "probe_token"}
+    assert world.token("token.app").status == "revoked"
+    assert world.apply().exit_code == 0
+    assert world.serves()
+
+
+def test_a_token_that_waits_for_a_person_is_a_handoff(world: World) -> None:
+    """Exit 3, remembered as waiting; a second apply appends nothing about it."""
+    world.applications = (an_application("person"),)
+    result = world.apply()
+    assert (result.exit_code, statuses(result)["token.app"]) == (3, "handoff")
+    assert "needs-authorization" in names(result)
+    assert list(world.state().handoffs) == ["token.app"]
+    serial = world.state().serial
+    world.apply()
+    after = world.kinds()[serial:]
+    assert [kind for kind in after if kind not in ("lock", "unlock")] == []
+
+
+def test_guards_that_changed_are_recorded(world: World) -> None:
+    """Nothing is sent for it."""
+    world.applications = (an_application(),)
+    world.apply()
+    world.applications = (replace(world.applications[0], prevent_destroy=True),)
+    world.ledger.calls.clear()
+    assert world.apply().exit_code == 0
+    assert world.token("token.app").prevent_destroy
+    assert "create_token" not in world.ledger.calls
