@@ -44,7 +44,7 @@ def _lives_too_short(
     half = format_duration(life / 2)
     yield _warning(
         "lives-too-short",
-        f"{_named(members)}: a {vendor.title} token lives {format_duration(life)}, "
+        f"{_named(members)}: a token of {vendor.title} lives {format_duration(life)}, "
         f"and apply runs every {format_duration(run_interval)}",
         f"It can lapse between two runs. Run apply every {half} or more often and set stack.run_interval to that, "
         "or let consumers fetch tokens with `provisioner token`, which renews first.",

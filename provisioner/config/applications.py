@@ -135,7 +135,7 @@ def _check_lifetime(application: Application, vendor: Vendor, table: Table) -> N
     if life is not None and policy.renew_before is not None and policy.renew_before > life:
         problems.add(
             "unsupported",
-            f"renew_before is longer than a {vendor.title} token lives ({format_duration(life)})",
+            f"renew_before is longer than a token of {vendor.title} lives ({format_duration(life)})",
             f"Make it shorter than {format_duration(life / 2)}, or leave it out: a third of the life is the default.",
             path=(*where, "renew_before"),
             address=table.address,
@@ -146,7 +146,7 @@ def _check_lifetime(application: Application, vendor: Vendor, table: Table) -> N
         lives = "never ends" if life is None else f"lives {format_duration(life)}"
         problems.add(
             "unsupported",
-            f"a {vendor.title} token {lives}, and max_lifetime is {format_duration(policy.max_lifetime)}",
+            f"a token of {vendor.title} {lives}, and max_lifetime is {format_duration(policy.max_lifetime)}",
             "Give the application a shorter token_lifetime where the vendor has one, or another token policy.",
             path=(*where, "max_lifetime"),
             address=table.address,

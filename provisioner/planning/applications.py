@@ -30,22 +30,12 @@ from provisioner.model.plan import (
 )
 from provisioner.model.recorded import ADOPTED, CREATED, ApplicationRecord
 from provisioner.model.recorded import HANDOFF as BY_HANDOFF
+from provisioner.planning.registered import another_key, another_secret, changed_at_server, declared, shown
 from provisioner.planning.situation import Situation
 from provisioner.planning.values import SENSITIVE, of_record, of_wanted_application
 from provisioner.providers.base import Applications
 
 _SECRET = SENSITIVE["application"]
-
-
-def declared(application: Application) -> dict[str, Any]:
-    """What a registration asks for, as plain data: kept in the record, so that a later change of the file is seen."""
-    return {
-        "name": application.name,
-        "scopes": list(application.scopes),
-        "grant": application.grant,
-        "redirect_uri": application.redirect_uri,
-        "token_endpoint_auth_method": application.token_endpoint_auth_method,
-    }
 
 
 def plan_application(situation: Situation, application: Application) -> Step | None:
@@ -77,13 +67,17 @@ def plan_application(situation: Situation, application: Application) -> Step | N
 def _registered(
     situation: Situation, application: Application, record: ApplicationRecord | None, seen: ObservedApplication | None
 ) -> Step:
+    vendor = situation.vendor_of(application)
+    asked = shown(vendor.registration(application))
     unknown = ("client_id", "client_secret", "secret_fingerprint")
-    wanted = of_wanted_application(application, CREATED, {})
+    if "token_endpoint_auth_method" not in asked:
+        unknown = (*unknown, "token_endpoint_auth_method")
+        asked["token_endpoint_auth_method"] = None
+    wanted = of_wanted_application(application, CREATED, asked)
     if record is None or (seen is not None and not seen.exists):
-        gone = record is not None
         reason = (
             Reason("gone", "the server no longer knows its client")
-            if gone
+            if record is not None
             else Reason("missing", "declared, and not recorded")
         )
         return _step(
@@ -96,40 +90,67 @@ def _registered(
             after=wanted,
             after_unknown=unknown,
         )
-    if application.address in situation.replaces:
-        reason = Reason("requested", "named by --replace: registered anew, its tokens issued anew, the old one deleted")
+    requested = application.address in situation.replaces
+    if requested or record.managed != CREATED:
+        why = "named by --replace" if requested else "the file names no client any more"
+        code = "requested" if requested else "client-changed"
         return _step(
             situation,
             application,
             REPLACE,
             ROTATE_APPLICATION,
-            reason,
+            Reason(code, f"{why}: registered anew, its tokens issued anew, the old client deleted if it was ours"),
             record=record,
             after=wanted,
             after_unknown=unknown,
-            action_reason="replace_by_request",
+            action_reason="replace_by_request" if requested else "replace_because_cannot_update",
         )
-    known = {
-        "client_id": record.client_id,
-        "secret_fingerprint": record.secret_fingerprint,
-        "scopes": list(record.scopes),
+    return _registered_otherwise(situation, application, record, seen, wanted) or _settled(
+        situation,
+        application,
+        record,
+        of_record(record, situation.now),
+        ADOPT_APPLICATION if seen is not None and another_secret(record, seen) else NOTHING,
+    )
+
+
+def _registered_otherwise(
+    situation: Situation,
+    application: Application,
+    record: ApplicationRecord,
+    seen: ObservedApplication | None,
+    wanted: dict[str, Any],
+) -> Step | None:
+    """The update that makes the server's registration as declared: the file changed, or somebody changed the server."""
+    now, asked = declared(application, situation.vendor_of(application)), record.registration.get("declared") or {}
+    changed = sorted(key for key in {*now, *asked} if asked.get(key) != now.get(key)) if asked else []
+    moved = changed_at_server(record, seen) if seen is not None else {}
+    before = of_record(record, situation.now) | {
+        name: after for name, (_, after) in moved.items() if name != "response_types"
     }
-    asked = record.registration.get("declared")
-    if asked is not None and asked != declared(application):
-        changed = sorted(key for key, value in declared(application).items() if asked.get(key) != value)
+    if changed:
         reason = Reason("declaration-changed", f"declared otherwise: {', '.join(changed)}")
-        after = wanted | {"client_id": record.client_id}
-        return _step(
-            situation,
-            application,
-            UPDATE,
-            UPDATE_APPLICATION,
-            reason,
-            record=record,
-            after=after,
-            after_unknown=("client_secret", "secret_fingerprint"),
-        )
-    return _settled(situation, application, record, of_wanted_application(application, record.managed, known), NOTHING)
+    elif moved:
+        reason = Reason("changed-outside", f"changed at the server, and put back: {', '.join(sorted(moved))}")
+    elif seen is not None and another_key(record, seen):
+        reason = Reason("key-changed", "private_key holds another key than the one that was registered")
+    else:
+        return None
+    after = wanted | {"client_id": record.client_id}
+    if after.get("token_endpoint_auth_method") is None:
+        after["token_endpoint_auth_method"] = record.registration.get("token_endpoint_auth_method")
+    return _step(
+        situation,
+        application,
+        UPDATE,
+        UPDATE_APPLICATION,
+        reason,
+        record=record,
+        before=before,
+        after=after,
+        # RFC 7592 section 2.2: any answer may carry another secret
+        after_unknown=("client_secret", "secret_fingerprint"),
+    )
 
 
 def _absent(
@@ -164,7 +185,7 @@ def _existing(
     importing = None
     operation = ADOPT_APPLICATION if record is None or _differs(record, seen) else NOTHING
     if record is None:
-        importing = situation.imports.get(application.address) or known.get("client_id") or application.name
+        importing = known.get("client_id") or situation.imports.get(application.address) or application.name
     if handoff is not None:
         lacking = _differences(application, seen)
         reason = Reason("application-differs", f"at {vendor.title} it differs from what is declared: {lacking}")

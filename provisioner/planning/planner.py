@@ -37,7 +37,7 @@ def make_plan(
     """Decides every step. Raises Invalid for a flag or a refactoring block that contradicts the file or the state."""
     if options.mode == "destroy":
         desired = replace(desired, applications=(), credits=(), removed=(), imports=())
-    situation = _situation(desired, state, observed, now, options, vendors)
+    situation = situation_of(desired, state, observed, now, options, vendors)
     diagnostics: list[Diagnostic] = []
     spends: list[Spend] = []
     steps: list[Step] = []
@@ -51,6 +51,8 @@ def make_plan(
         named = {str(address) for address in chosen}
         diagnostics = [d for d in diagnostics if d.address is None or d.address in named]
         diagnostics += safety.judge(steps, spends, state, desired.safety, options)
+        if options.targets or options.excludes:
+            diagnostics.append(_incomplete())
     if not observed.refreshed:
         diagnostics.append(_not_refreshed())
     return Plan(
@@ -70,6 +72,16 @@ def make_plan(
     )
 
 
+def _incomplete() -> Diagnostic:
+    return Diagnostic(
+        name="incomplete",
+        summary="Part of the file is left out",
+        detail="--target or --exclude is in effect, so another plan will have changes after this one. It is meant for "
+        "exceptional situations, such as recovering from a mistake.",
+        severity="warning",
+    )
+
+
 def _not_refreshed() -> Diagnostic:
     return Diagnostic(
         name="not-refreshed",
@@ -79,7 +91,7 @@ def _not_refreshed() -> Diagnostic:
     )
 
 
-def _situation(
+def situation_of(
     desired: Desired,
     state: State,
     observed: Observed,
@@ -87,7 +99,9 @@ def _situation(
     options: PlanOptions,
     vendors: Callable[[str], Vendor],
 ) -> Situation:
+    """What every step maker needs. Raises Invalid for a `moved` block or a `--replace` that contradicts the state."""
     moves, problems = refactoring.relocate(desired, state)
+    problems += refactoring.import_problems(desired, state, observed)
     if problems:
         raise Invalid.of(problems)
     records = {moves.get(r.id, r.address): r for r in state.current().values()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioner.address import Address
 from provisioner.errors import Diagnostic
 from provisioner.model.desired import Desired, Moved
+from provisioner.model.observed import Observed
 from provisioner.model.recorded import ResourceRecord, State
 
 
@@ -58,3 +59,26 @@ def forgotten(desired: Desired, state: State) -> frozenset[str]:
         for block in desired.removed
         if _moved(record.address, Moved(block.origin, Address(block.origin.type, ".", block.origin.keys))).name == "."
     )
+
+
+def import_problems(desired: Desired, state: State, observed: Observed) -> list[Diagnostic]:
+    """An `[[import]]` block whose id is not that of what the vendor shows under the declared name.
+
+    Taking over another application than the one that was named would hand its tokens to the wrong people.
+    """
+    recorded = {record.address for record in state.current().values()}
+    declared = {application.address: application for application in desired.applications}
+    found = []
+    for block in desired.imports:
+        application = declared.get(block.to)
+        if application is None or block.to in recorded:
+            continue
+        seen = observed.of(application.provider).applications.get(str(block.to))
+        if seen is None or not seen.exists or seen.client_id in (None, block.id):
+            continue
+        summary = (
+            f"{block.to} is to be imported as {block.id}, and {application.name!r} at the provider is {seen.client_id}"
+        )
+        detail = "Correct the id of the import block, or the name of the application."
+        found.append(Diagnostic(name="bad-refactoring", summary=summary, detail=detail, address=str(block.to)))
+    return found

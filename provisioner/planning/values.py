@@ -9,6 +9,7 @@ from typing import Any
 
 from provisioner.model.desired import Application, CreditFloor
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Purchase, ResourceRecord, TokenRecord
+from provisioner.planning.registered import shown
 from provisioner.times import to_rfc3339
 
 SENSITIVE: dict[str, tuple[str, ...]] = {
@@ -35,6 +36,7 @@ def of_record(record: ResourceRecord, now: datetime, purchases: Iterable[Purchas
             "token_lifetime": record.token_lifetime,
             "managed": record.managed,
             "prevent_destroy": record.prevent_destroy,
+            **shown(record.registration),
         }
     if isinstance(record, TokenRecord):
         return {

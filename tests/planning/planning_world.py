@@ -182,4 +182,3 @@ def step(made: Plan, step_id: str) -> Step:
 def outline(made: Plan) -> Mapping[str, tuple[tuple[str, ...], str, str]]:
     """id → (action, operation, reason code), for comparing whole plans."""
     return {s.id: (s.action, s.operation, s.reason.code) for s in made.steps}
-

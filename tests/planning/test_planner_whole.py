@@ -122,3 +122,20 @@ def test_refresh_only_plans_no_steps() -> None:
     """A refresh-only plan has drift and no steps."""
     made = plan(desired(application("rotating")), state(), observed(), mode="refresh-only")
     assert made.steps == ()
+
+
+def test_import_of_another_id_is_refused() -> None:
+    """An import block that names another client than the one the vendor shows is an error, and nothing is taken over."""
+    from provisioner.address import parse_address
+    from provisioner.model.desired import ImportBlock
+    from provisioner.model.observed import ObservedApplication, ProviderObservation
+
+    shown = {"application.app": ObservedApplication(exists=True, client_id="abc", scopes=())}
+    seen = observed(panel=ProviderObservation(applications=shown))
+    want = application("panel")
+    block = ImportBlock(parse_address("application.app"), "abd")
+    with pytest.raises(Invalid) as caught:
+        plan(desired(want, imports=(block,)), state(), seen)
+    assert caught.value.diagnostics[0].name == "bad-refactoring"
+    right = ImportBlock(parse_address("application.app"), "abc")
+    assert step(plan(desired(want, imports=(right,)), state(), seen), "application.app").importing == "abc"
