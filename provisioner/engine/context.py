@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from provisioner import providers as registry
-from provisioner.address import Address
+from provisioner.address import Address, parse_address
 from provisioner.engine.events import Listener, Silent
 from provisioner.engine.interrupts import StopFlag
 from provisioner.engine.once import Once
@@ -22,7 +22,6 @@ from provisioner.model.recorded import (
     ResourceRecord,
     State,
     TokenRecord,
-    record_from_json,
 )
 from provisioner.providers.base import ClientCredentials, Provider, Vendor
 from provisioner.secret import Secret
@@ -145,9 +144,8 @@ class Context:
 
     def _index(self, draft: Draft) -> None:
         for data in draft.body.get("put", ()):
-            record = record_from_json(data)
-            if getattr(record, "deposed", None) is None:
-                self._serving[record.address] = record.id
+            if data.get("deposed") is None:
+                self._serving[parse_address(data["address"])] = data["id"]
 
     # -- finding ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from provisioner.engine.earlier import refreshes_settled, revocations_settled
 from provisioner.engine.ended import Ended, note, warning
 from provisioner.engine.events import HANDOFF
 from provisioner.engine.operation import Outcome, announce, patiently, perform, record
-from provisioner.engine.rotation import application_record_of
+from provisioner.engine.rotation import client_of
 from provisioner.errors import StepRefused
 from provisioner.model.plan import FORGET_RECORD, REVOKE_TOKEN, Step
 from provisioner.model.recorded import TokenRecord
@@ -39,22 +39,20 @@ def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
         raise StepRefused("revocation-unproven", summary, detail, address=str(token.address))
     if found is not Revoked.UNSUPPORTED:
         return Ended()
+    orphan = client_of(ctx, ctx.applications.get(token.application), token) is None
+    why = f"client {token.client_id}, which it was issued to, is gone" if orphan else "the vendor has no revoke"
     if token.deposed is not None:
         until = f"until {to_rfc3339(token.expires_at)}" if token.expires_at else "with no known end"
-        return Ended(diagnostics=(note("retiring", token.address, f"the vendor has no revoke; it lives on {until}"),))
-    said = warning("handoff", token.address, "forgotten, and alive: the vendor has no revoke", _by_hand(ctx, token))
+        return Ended(diagnostics=(note("retiring", token.address, f"{why}; it lives on {until}"),))
+    said = warning("handoff", token.address, f"forgotten, and perhaps alive: {why}", _by_hand(ctx, token))
     return Ended(status=HANDOFF, diagnostics=(said,))
 
 
 def _revoke_once(ctx: Context, step: Step, token: TokenRecord) -> Revoked:
-    application = ctx.applications.get(token.application)
-    if application is not None and application.provider != token.provider:
-        application = None
     provider = ctx.provider(token.provider)
-    parent = application_record_of(ctx, token)
-    # A rotated client's tokens are revoked as that client: its successor has no say over them (RFC 7009 section 2.1).
-    superseded = parent is not None and token.client_id not in (None, parent.client_id)
-    credentials = ctx.credentials(None if _is_previous(ctx, token) or superseded else application, parent)
+    credentials = client_of(ctx, ctx.applications.get(token.application), token)
+    if credentials is None:
+        return _nobody_can(ctx, step, token)
     refresh = ctx.open_token(token, "refresh_token")
     access = ctx.open_token(token, "access_token") or refresh
     if access is None:
@@ -77,10 +75,14 @@ def _revoke_once(ctx: Context, step: Step, token: TokenRecord) -> Revoked:
     )
 
 
-def _is_previous(ctx: Context, token: TokenRecord) -> bool:
-    serving = ctx.application_record(token.application)
-    found = application_record_of(ctx, token)
-    return serving is not None and found is not None and serving.id != found.id
+def _nobody_can(ctx: Context, step: Step, token: TokenRecord) -> Revoked:
+    """Its client was deleted at the server, or is not ours any more: a server takes a revocation from no other, so
+    nothing is sent. What it may still open ends when the token does."""
+    if token.deposed is None:
+        record(ctx, step, FORGET_RECORD, drop=(token.id,))
+    else:
+        record(ctx, step, FORGET_RECORD, put=(replace(token, retire_at=token.expires_at),))
+    return Revoked.UNSUPPORTED
 
 
 def _outcome(ctx: Context, token: TokenRecord, answer: Revoked) -> Outcome:

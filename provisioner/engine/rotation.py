@@ -1,8 +1,8 @@
-"""A registered client that is replaced (`application.rotate`): the old one ends once no recorded token needs it.
+"""A registered client that another takes the place of: the old one ends once no recorded token needs it.
 
 Its record travels inside its successor's `registration["previous"]`, sealed values and all, because an address holds
-one
-application. Tokens issued to it are revoked as it; then it is deleted, in this apply or, after an overlap, a later one.
+one application. Tokens issued to it are refreshed and revoked as it; then it is deleted, in this apply or, after an
+overlap, a later one.
 """
 
 from __future__ import annotations
@@ -14,22 +14,26 @@ from typing import Any
 from provisioner.engine import drafts
 from provisioner.engine.context import Context
 from provisioner.engine.operation import Outcome, announce, patiently, perform
+from provisioner.model.desired import Application
 from provisioner.model.plan import DELETE_APPLICATION, Reason, Step
 from provisioner.model.recorded import (
+    CREATED,
     ApplicationRecord,
     ResourceRecord,
     TokenRecord,
     record_from_json,
     record_to_json,
 )
+from provisioner.providers.base import ClientCredentials
 
 PREVIOUS = "previous"
+READABLE = "readable"  # reading this registration changes nothing: the server gave out no new token when it was tried
 
 
-def with_previous(new: Mapping[str, Any], old: ApplicationRecord) -> dict[str, Any]:
+def with_previous(new: Mapping[str, Any], old: ApplicationRecord | None) -> dict[str, Any]:
     """A registration that remembers the client that it supersedes. One that has a predecessor of its own still keeps
     it."""
-    return {**new, PREVIOUS: record_to_json(old)}
+    return {**new, PREVIOUS: record_to_json(old)} if old is not None else dict(new)
 
 
 def previous_of(record: ApplicationRecord) -> ApplicationRecord | None:
@@ -50,11 +54,43 @@ def without_previous(record: ApplicationRecord) -> ApplicationRecord:
     return replace(record, registration={k: v for k, v in record.registration.items() if k != PREVIOUS})
 
 
-def application_record_of(ctx: Context, token: TokenRecord) -> ApplicationRecord | None:
-    """The record of the client that a token was issued to; the one that serves where none of them fits."""
+def issued_to(record: ApplicationRecord | None, token: TokenRecord) -> ApplicationRecord | None:
+    """The record of the client that a token was issued to: `record`, which serves, or one before it. None where it is
+    neither, so that nobody here can speak for that client."""
+    if token.client_id is None or record is None:
+        return record
+    return next((r for r in chain_of(record) if (r.provider, r.client_id) == (token.provider, token.client_id)), None)
+
+
+def client_of(ctx: Context, application: Application | None, token: TokenRecord) -> ClientCredentials | None:
+    """Who may refresh and revoke this token: the client that it was issued to, and no other (RFC 6749 section 6,
+    RFC 7009 section 2.1). None where that client is not ours any more, or was deleted at the server.
+
+    Raises what `Provider.credentials` raises."""
     serving = ctx.application_record(token.application)
-    fitting = (record for record in chain_of(serving) if record.client_id == token.client_id)
-    return next(fitting, serving)
+    if application is not None and application.provider != token.provider:
+        application = None
+    if serving is None or token.client_id is None:
+        return ctx.credentials(application, serving)
+    record = issued_to(serving, token)
+    if record is None or record is not serving:
+        return ctx.credentials(None, record) if record is not None else None
+    return None if _gone(ctx, serving) else ctx.credentials(application, serving)
+
+
+def _gone(ctx: Context, record: ApplicationRecord) -> bool:
+    """The server showed that it does not know a client of ours; one registered since then is not meant."""
+    seen = ctx.observed.of(record.provider).applications.get(str(record.address))
+    looked_since = record.created_at is None or record.created_at < ctx.observed.at
+    return seen is not None and not seen.exists and record.managed == CREATED and looked_since
+
+
+def superseded(ctx: Context, old: ApplicationRecord | None) -> ApplicationRecord | None:
+    """What a new registration at an address must remember of the record that it replaces: a client that we made and
+    that may still be there, else the one before it. People's own clients are theirs to delete."""
+    if old is None:
+        return None
+    return previous_of(old) if _gone(ctx, old) or old.managed != CREATED else old
 
 
 def ready(objects: Iterable[ResourceRecord]) -> list[ApplicationRecord]:
@@ -83,8 +119,7 @@ def delete_previous(ctx: Context, record: ApplicationRecord) -> None:
         object_id=old.id,
     )
     kept = without_previous(record)
-    if (before := previous_of(old)) is not None:
-        kept = replace(kept, registration=with_previous(kept.registration, before))
+    kept = replace(kept, registration=with_previous(kept.registration, previous_of(old)))
 
     def attempt() -> None:
         operation = announce(ctx, step, DELETE_APPLICATION, object_id=record.id, read={"client_id": old.client_id})

@@ -16,9 +16,17 @@ from provisioner.engine.context import Context
 from provisioner.engine.ended import Ended
 from provisioner.engine.minting import unrecorded
 from provisioner.engine.operation import Outcome, announce, patiently, perform, record
-from provisioner.engine.rotation import PREVIOUS, with_previous, without_previous
+from provisioner.engine.rotation import (
+    PREVIOUS,
+    READABLE,
+    delete_previous,
+    previous_of,
+    superseded,
+    with_previous,
+    without_previous,
+)
 from provisioner.engine.tokens import new_id
-from provisioner.errors import ProvisionerError
+from provisioner.errors import ProviderFailed, ProvisionerError, StateUntrusted, StepRefused
 from provisioner.journal.journal import Draft
 from provisioner.model.desired import Application
 from provisioner.model.observed import ObservedApplication
@@ -29,8 +37,9 @@ from provisioner.model.plan import (
     UPDATE_APPLICATION,
     Step,
 )
-from provisioner.model.recorded import ADOPTED, CREATED, ApplicationRecord
-from provisioner.planning.applications import declared
+from provisioner.model.recorded import ADOPTED, CREATED, ApplicationRecord, Sealed
+from provisioner.planning.registered import declared
+from provisioner.providers.base import Provider
 from provisioner.secret import Secret
 
 Registered = tuple[ApplicationRecord, Mapping[str, Secret]]
@@ -38,6 +47,9 @@ Registered = tuple[ApplicationRecord, Mapping[str, Secret]]
 
 def adopt(ctx: Context, step: Step) -> Ended:
     application = ctx.applications[step.address]
+    registered = _recorded(ctx, step)
+    if registered is not None and registered.managed == CREATED and application.client_id is None:
+        return _take_secret(ctx, step, registered)
     seen = ctx.observed.of(application.provider).applications.get(str(step.address)) or ObservedApplication(exists=True)
     found = _recorded(ctx, step)
     old = found if found is not None and found.provider == application.provider else None
@@ -66,6 +78,8 @@ def adopt(ctx: Context, step: Step) -> Ended:
         prevent_destroy=application.prevent_destroy,
         registration={**(base.registration if base else {}), **seen.registration},
     )
+    if found is not None and base is None:
+        new = replace(new, registration=with_previous(new.registration, superseded(ctx, found)))
     dropped = (found.id,) if found is not None and found.id != new.id else ()
     record(ctx, step, ADOPT_APPLICATION, put=(new,), drop=dropped)
     return Ended()
@@ -94,20 +108,24 @@ def _client(
     return client_id, fingerprint
 
 
+def _take_secret(ctx: Context, step: Step, old: ApplicationRecord) -> Ended:
+    """The server shows another secret than the recorded one: somebody reset it there. Read once more, and sealed."""
+    _, secrets = ctx.provider(old.provider).read_registration(without_previous(old), ctx.sealer.open)
+    if secrets:
+        ctx.sealer.prepare()
+        new = _sealed(ctx, (old, secrets), old.id, generation=_next_generation(old))
+        record(ctx, step, ADOPT_APPLICATION, put=(new,))
+    return Ended()
+
+
 def register(ctx: Context, step: Step) -> Ended:
-    _register(ctx, step, superseded=None)
-    return Ended()
-
-
-def rotate(ctx: Context, step: Step) -> Ended:
-    _register(ctx, step, superseded=_recorded(ctx, step))
-    return Ended()
-
-
-def _register(ctx: Context, step: Step, superseded: ApplicationRecord | None) -> None:
+    """A new client. One of ours that it takes the place of (a rotation, another provider) is remembered, and deleted
+    once no token needs it."""
     application = ctx.applications[step.address]
     provider = ctx.provider(application.provider)
-    gone = _recorded(ctx, step)
+    old = _recorded(ctx, step)
+    answered: list[Registered] = []
+    made: list[ApplicationRecord] = []
 
     ctx.sealer.prepare()
 
@@ -116,9 +134,7 @@ def _register(ctx: Context, step: Step, superseded: ApplicationRecord | None) ->
 
         def outcome(answer: Registered) -> Outcome:
             new = _sealed(ctx, answer, operation.object_id or new_id(), generation=1)
-            registration = {**new.registration, "declared": declared(application)}
-            if superseded is not None:
-                registration = with_previous(registration, superseded)
+            registration = {**new.registration, "declared": declared(application, ctx.vendor_of(application))}
             new = replace(
                 new,
                 address=step.address,
@@ -127,9 +143,11 @@ def _register(ctx: Context, step: Step, superseded: ApplicationRecord | None) ->
                 managed=CREATED,
                 prevent_destroy=application.prevent_destroy,
                 created_at=operation.since,
-                registration=registration,
+                registration=with_previous(registration, superseded(ctx, old)),
             )
-            return Outcome(put=(new,), drop=(gone.id,) if gone is not None else ())
+            answered.append(answer)
+            made.append(new)
+            return Outcome(put=(new,), drop=(old.id,) if old is not None else ())
 
         def saved(_answer: Registered, written: tuple[Draft, ...]) -> ProvisionerError:
             return unrecorded(ctx, operation, written)
@@ -144,6 +162,47 @@ def _register(ctx: Context, step: Step, superseded: ApplicationRecord | None) ->
         )
 
     patiently(ctx, attempt)
+    _look(ctx, provider, made[-1], answered[-1][1])
+    return Ended()
+
+
+def _look(ctx: Context, provider: Provider, new: ApplicationRecord, fresh: Mapping[str, Secret]) -> None:
+    """What the server shows of a client that was just registered or changed: plans compare with that, because a server
+    may show more than it answered. A server that hands out another registration token with each reading (RFC 7592
+    section 2.1 lets it) is read here, where that can be recorded, and by no plan. Nothing depends on this reading."""
+
+    def opened(sealed: Sealed, object_id: str, field: str) -> Secret:
+        found: Secret = fresh[field] if field in fresh else ctx.sealer.open(sealed, object_id, field)
+        return found
+
+    if new.registration_token is None:
+        return
+    try:
+        seen, secrets = provider.read_registration(without_previous(new), opened)
+        known = opened(new.registration_token, new.id, "registration_token")
+    except (ProviderFailed, StepRefused, StateUntrusted):
+        return
+    if not seen.exists:
+        return
+    kept = secrets.get("registration_token", known) == known
+    changed = {field: secret for field, secret in secrets.items() if field not in fresh or fresh[field] != secret}
+    new = _sealed(ctx, (new, changed), new.id, generation=_next_generation(new))
+    ctx.append(
+        drafts.observed(
+            [
+                replace(
+                    new,
+                    name=seen.name or new.name,
+                    scopes=new.scopes if seen.scopes is None else seen.scopes,
+                    registration={**new.registration, **seen.registration, READABLE: kept},
+                )
+            ]
+        )
+    )
+
+
+def _next_generation(record: ApplicationRecord) -> int:
+    return max((half.generation for half in (record.registration_token, record.secret) if half is not None), default=0) + 1
 
 
 def _sealed(ctx: Context, answer: Registered, object_id: str, *, generation: int) -> ApplicationRecord:
@@ -164,6 +223,8 @@ def update(ctx: Context, step: Step) -> Ended:
     if old is None:
         return register(ctx, step)
     provider = ctx.provider(application.provider)
+    answered: list[Registered] = []
+    made: list[ApplicationRecord] = []
 
     ctx.sealer.prepare()
 
@@ -171,16 +232,17 @@ def update(ctx: Context, step: Step) -> Ended:
         operation = announce(ctx, step, UPDATE_APPLICATION, object_id=old.id, read={"client_id": old.client_id})
 
         def outcome(answer: Registered) -> Outcome:
-            sealed = [half.generation for half in (old.registration_token, old.secret) if half is not None]
-            generation = max(sealed, default=0) + 1
-            new = _sealed(ctx, answer, old.id, generation=generation)
+            new = _sealed(ctx, answer, old.id, generation=_next_generation(old))
             kept = {PREVIOUS: old.registration[PREVIOUS]} if PREVIOUS in old.registration else {}
+            asked = declared(application, ctx.vendor_of(application))
             new = replace(
                 new,
                 address=step.address,
                 prevent_destroy=application.prevent_destroy,
-                registration={**new.registration, **kept, "declared": declared(application)},
+                registration={**new.registration, **kept, "declared": asked},
             )
+            answered.append(answer)
+            made.append(new)
             return Outcome(put=(new,), also=_earlier(ctx, old, UPDATE_APPLICATION, "update-is-repeatable"))
 
         perform(
@@ -193,12 +255,14 @@ def update(ctx: Context, step: Step) -> Ended:
         )
 
     patiently(ctx, attempt)
+    _look(ctx, provider, made[-1], answered[-1][1])
     return Ended()
 
 
 def delete(ctx: Context, step: Step) -> Ended:
     """After its tokens: on some servers they outlive their client, and nobody could revoke them then."""
-    old = _recorded(ctx, step)
+    while (old := _recorded(ctx, step)) is not None and previous_of(old) is not None:
+        delete_previous(ctx, old)  # its tokens are revoked by now, as this one's are
     if old is None:
         return Ended()
     provider = ctx.provider(old.provider)

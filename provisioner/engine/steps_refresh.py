@@ -13,6 +13,7 @@ from provisioner.engine.earlier import refreshes_settled
 from provisioner.engine.ended import Ended
 from provisioner.engine.minting import unrecorded_grant
 from provisioner.engine.operation import Outcome, announce, patiently, perform
+from provisioner.engine.rotation import client_of
 from provisioner.engine.steps_token import after_proof, issue, narrower, own_record
 from provisioner.engine.tokens import renewed, wish_for
 from provisioner.engine.verify import prove
@@ -32,8 +33,11 @@ def refresh(ctx: Context, step: Step) -> Ended:
         raise _authorize(step, "there is no refresh token")
     application, _ = ctx.wanted.get(step.address, (None, None))
     provider = ctx.provider(record.provider)
-    parent = ctx.application_record(application.address if application else record.application)
-    credentials = ctx.credentials(application, parent)
+    credentials = client_of(ctx, application, record)
+    if credentials is None:
+        if step.params.get("fallback") == CREATE_TOKEN:
+            return issue(ctx, step)
+        raise _authorize(step, f"client {record.client_id}, which it was issued to, is gone")
     try:
         new, grant = patiently(ctx, lambda: _refresh_once(ctx, step, record, application, provider, credentials))
     except StepRefused as error:

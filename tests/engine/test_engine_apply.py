@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
-from engine_world import START, World, a_floor, an_application
+from engine_vendor import START
+from engine_world import World, an_application, names, statuses
 
 from provisioner.model.desired import TokenPolicy
 from provisioner.model.recorded import LIVE, LOST, RETIRING
 from provisioner.providers.base import Revoked
-
-
-def statuses(result: object) -> dict[str, str]:
-    return {r.step.id: r.status for r in result.results}  # type: ignore[attr-defined]  # an ApplyResult
-
-
-def names(result: object) -> set[str]:
-    said = [d for r in result.results for d in r.diagnostics]  # type: ignore[attr-defined]  # an ApplyResult
-    return {d.name for d in (*said, *result.diagnostics)}  # type: ignore[attr-defined]  # an ApplyResult
 
 
 def test_a_first_apply_creates_and_the_second_is_silent(world: World) -> None:
@@ -253,174 +244,6 @@ def test_a_revocation_in_doubt_is_repeated(world: World) -> None:
     assert world.apply(mode="destroy").exit_code == 0
     assert (world.state().objects, world.state().operations) == ({}, {})
     assert world.ledger.living(world.now) == []
-
-
-def test_a_purchase_is_proven_by_the_balance(world: World) -> None:
-    """Whole packs up to the target; the outcome holds the amount, and the record the balance after."""
-    world.floors = (a_floor(),)
-    world.ledger.anytime = Decimal(4000)
-    result = world.apply()
-    assert result.exit_code == 0
-    assert world.ledger.bought == [Decimal(2000)]
-    (bought,) = world.state().purchases
-    assert (bought.amount, bought.status) == (Decimal(2000), "happened")
-    assert next(iter(world.state().objects.values())).balance == Decimal(6000)
-    assert [r.bought for r in result.results] == [Decimal(2000)]
-    assert world.quiet()
-
-
-def test_nothing_is_bought_where_the_balance_rose_meanwhile(world: World) -> None:
-    """The balance is read again right before, and then nothing is announced."""
-    world.floors = (a_floor(),)
-    world.ledger.anytime = Decimal(4000)
-    journal, sealer = world.open()
-    world.plan(journal, sealer)
-
-    def top_up(_point: str) -> None:
-        world.ledger.plan_credits = Decimal(9000)
-
-    world.floors = (a_floor(),)
-    world.applications = (an_application(name="aaa"),)
-    world.during = top_up
-    result = world.apply()
-    assert world.ledger.bought == []
-    assert result.exit_code == 0
-    assert "no-longer-needed" in names(result)
-
-
-def test_a_guard_cuts_a_purchase_and_says_that_the_floor_stays_unmet(world: World) -> None:
-    """Buys what is left under the guard, in whole packs; exit 3, or a warning where the owner said so."""
-    world.floors = (a_floor(max_per_apply=Decimal(1200)),)
-    result = world.apply()
-    assert world.ledger.bought == [Decimal(1000)]
-    assert result.exit_code == 3
-    assert "floor-unmet" in names(result)
-    world.floors = (a_floor(max_per_apply=Decimal(1200), on_shortfall="warn"),)
-    assert world.apply().exit_code == 0
-
-
-def test_a_vendor_that_adds_more_than_was_bought_is_noticed(world: World) -> None:
-    """Overspent is a warning, with what to compare."""
-    world.floors = (a_floor(),)
-    world.bonus = Decimal(1)
-    result = world.apply()
-    assert "overspent" in names(result)
-
-
-def test_a_purchase_in_doubt_that_happened_is_proven_within_the_run(world: World) -> None:
-    """No answer, but the bought credits rose: that is proof, and nothing stays in doubt."""
-    world.floors = (a_floor(),)
-    world.ledger.anytime = Decimal(4000)
-    world.faults["purchase"] = ["lost-answer"]
-    assert world.apply().exit_code == 0
-    assert world.ledger.bought == [Decimal(2000)]
-    assert world.state().operations == {}
-
-
-def test_a_purchase_in_doubt_is_never_sent_again(world: World) -> None:
-    """It blocks buying, counts against the guards, exits 3 every time, and appends no news of the same balance."""
-    world.floors = (a_floor(),)
-    world.faults["purchase"] = ["lost-request"]
-    assert world.apply().exit_code == 3
-    (operation,) = world.state().operations.values()
-    assert operation.in_doubt
-    assert len(operation.evidence[-1]["readings"]) >= 5
-    assert [p.status for p in world.state().purchases] == ["in_doubt"]
-    serial = world.state().serial
-    world.advance(timedelta(hours=3))
-    world.apply()
-    assert (world.ledger.calls.count("purchase"), world.state().serial) == (1, serial)
-
-
-def test_a_late_rise_settles_a_purchase_as_happened(world: World) -> None:
-    """The next run reads it, and nothing more is bought."""
-    world.floors = (a_floor(),)
-    world.faults["purchase"] = ["lost-request"]
-    world.apply()
-    world.ledger.anytime += Decimal(6000)
-    result = world.apply()
-    assert result.exit_code == 0
-    assert world.state().operations == {}
-    assert [p.status for p in world.state().purchases] == ["happened"]
-    assert world.ledger.calls.count("purchase") == 1
-
-
-def test_an_unchanged_balance_settles_only_where_the_owner_opted_in(world: World) -> None:
-    """With `doubt_settles_after`, an exactly unchanged balance for that long says that it did not happen."""
-    world.floors = (a_floor(doubt_settles_after=timedelta(minutes=30)),)
-    world.ledger.anytime = Decimal(4000)
-    world.faults["purchase"] = ["lost-request"]
-    world.apply()
-    world.advance(timedelta(minutes=10))
-    world.apply()
-    assert len(world.state().operations) == 1
-    world.advance(timedelta(minutes=30))
-    world.apply()
-    world.apply()
-    assert world.state().operations == {}
-    assert world.ledger.bought == [Decimal(2000)]
-
-
-def test_destroy_ends_tokens_before_their_application(world: World) -> None:
-    """On some servers they outlive it, and nobody could revoke them then."""
-    world.applications = (an_application("server"),)
-    assert world.apply().exit_code == 0
-    assert len(world.ledger.clients) == 1
-    world.ledger.calls.clear()
-    assert world.apply(mode="destroy").exit_code == 0
-    changes = [c for c in world.ledger.calls if c in ("revoke_token", "delete_application")]
-    assert changes == ["revoke_token", "delete_application"]
-    assert (world.ledger.clients, world.state().objects) == ({}, {})
-
-
-def test_a_rotated_application_ends_when_none_of_its_tokens_is_left(world: World) -> None:
-    """Registered anew, tokens issued anew, the old ones revoked as the old client, then that client deleted."""
-    world.applications = (an_application("server"),)
-    world.apply()
-    (first,) = world.ledger.clients
-    assert world.apply(replaces=("application.app",)).exit_code == 0
-    assert first not in world.ledger.clients
-    assert len(world.ledger.clients) == 1
-    assert world.serves()
-    assert len(world.ledger.living(world.now)) == 1
-    assert world.quiet()
-
-
-def test_a_rotated_application_outlives_the_overlap_of_its_tokens(world: World) -> None:
-    """The old client is deleted by the apply that revokes its last token."""
-    policy = TokenPolicy(name="p", overlap=timedelta(minutes=10))
-    world.applications = (an_application("server", policy=policy),)
-    world.apply()
-    (first,) = world.ledger.clients
-    world.apply(replaces=("application.app",))
-    assert first in world.ledger.clients
-    assert world.quiet()
-    world.advance(timedelta(minutes=11))
-    assert world.apply().exit_code == 0
-    assert first not in world.ledger.clients
-    assert world.quiet()
-
-
-def test_a_changed_registration_is_replaced_and_its_new_secrets_kept(world: World) -> None:
-    """RFC 7592: any answer may carry new secrets."""
-    world.applications = (an_application("server"),)
-    world.apply()
-    world.applications = (an_application("server", scopes=("a",)),)
-    world.apply()
-    assert world.apply(mode="destroy").exit_code == 0
-    assert world.ledger.clients == {}
-
-
-def test_a_registration_in_doubt_stays_for_a_person(world: World) -> None:
-    """Another is registered; the first stays visible until somebody looked at the server."""
-    world.applications = (an_application("server"),)
-    world.faults["register_application"] = ["lost-answer"]
-    result = world.apply()
-    assert result.exit_code == 3
-    assert statuses(result) == {"application.app": "in_doubt", "token.app": "not_started"}
-    assert world.apply().exit_code == 0
-    assert [op.op for op in world.state().operations.values()] == ["application.register"]
-    assert world.quiet()
 
 
 def test_refresh_only_records_and_sends_nothing(world: World) -> None:
