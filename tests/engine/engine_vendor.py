@@ -268,6 +268,15 @@ class FakeProvider(Provider):
             scopes=application.scopes,
         )
 
+    def read_registration(
+        self, record: ApplicationRecord, open_sealed: Opener
+    ) -> tuple[ObservedApplication, Mapping[str, Secret]]:
+        self.world.read("read_registration")
+        known = self.ledger.clients.get(record.client_id or "")
+        if known is None:
+            return ObservedApplication(exists=False), {}
+        return ObservedApplication(exists=True, client_id=record.client_id, scopes=tuple(known["scopes"])), {}
+
     def update_application(
         self, application: Application, record: ApplicationRecord, open_sealed: Opener
     ) -> tuple[ApplicationRecord, Mapping[str, Secret]]:
