@@ -125,7 +125,7 @@ def test_refresh_only_plans_no_steps() -> None:
 
 
 def test_import_of_another_id_is_refused() -> None:
-    """An import block that names another client than the one the vendor shows is an error, and nothing is taken over."""
+    """An import block that names another client than the vendor shows is an error, and nothing is taken over."""
     from provisioner.address import parse_address
     from provisioner.model.desired import ImportBlock
     from provisioner.model.observed import ObservedApplication, ProviderObservation
