@@ -102,6 +102,7 @@ CODES: dict[str, Code] = {
     "expired-unrenewable": Code("W0305", "a token lapses and cannot be renewed"),
     "retiring": Code("W0306", "a replaced token lives on until it expires"),
     "incomplete": Code("W0307", "the plan leaves out part of the file (--target, --exclude)"),
+    "unmanaged-application": Code("W0308", "an application at a provider that nobody declared"),
     "doubt-settled": Code("W0701", "an operation in doubt was settled"),
     "no-longer-needed": Code("W0702", "nothing was bought, because the balance had risen since the plan"),
 }

@@ -23,6 +23,7 @@ Codes are stable and listed in docs/diagnostics.md; `codes.py` holds the table a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,11 @@ class Diagnostic:
     @property
     def code(self) -> str:
         return CODES[self.name].code
+
+    def masked(self, mask: Callable[[str], str]) -> Diagnostic:
+        """The same with `mask` over what other people's code may have worded."""
+        summary, detail = mask(self.summary), mask(self.detail)
+        return self if (summary, detail) == (self.summary, self.detail) else replace(self, summary=summary, detail=detail)
 
     def to_json(self) -> dict[str, Any]:
         """Terraform's diagnostic shape and our stable code."""

@@ -49,7 +49,7 @@ def _globals(parser: Parser) -> None:
     group.add_argument("--no-color", action=Switch, help="plain text, as with NO_COLOR set")
     group.add_argument("--input", action=Switch, default=True, help="never ask; also PROVISIONER_INPUT=0")
     group.add_argument("--accept-rollback", action=Switch, help="go on from an older copy of the recorded state")
-    group.add_argument("-v", "--verbose", action=Switch, help="show where an error came from, secrets masked")
+    group.add_argument("-v", "--verbose", action=Switch, help="tell all, and where an error came from, secrets masked")
     group.add_argument("-h", "--help", action=Switch, help="this help")
 
 
@@ -95,7 +95,13 @@ def _planning(parser: Parser) -> None:
     _locking(parser)
     _parallelism(parser)
     parser.add_argument("--markdown", metavar="FILE", help="write what belongs in a pull request")
+    _switch(parser, "--compact-warnings", "warnings by their summaries alone")
+    _full(parser)
     _json(parser)
+
+
+def _full(parser: Parser) -> None:
+    _switch(parser, "--full", "draw every change, however many there are")
 
 
 def _selection(parser: Parser) -> None:
@@ -109,6 +115,8 @@ def _plan(parser: Parser) -> None:
     parser.add_argument("--out", metavar="FILE", help="save the plan for `apply FILE`")
     _switch(parser, "--detailed-exitcode", "exit 2 where there are changes")
     parser.add_argument("--generate-config-out", metavar="FILE", help="write TOML for what [[import]] blocks name")
+    parser.add_argument("--horizon", metavar="D", help="and all that will fall due within this time, as in 72h")
+    parser.add_argument("--gitlab-report", metavar="FILE", help="write GitLab's report for merge requests")
     _planning(parser)
 
 
@@ -125,6 +133,7 @@ def _destroy(parser: Parser) -> None:
 
 def _drift(parser: Parser) -> None:
     _switch(parser, "--detailed-exitcode", "exit 2 where something changed")
+    _full(parser)
     _json(parser)
     _parallelism(parser)
 
@@ -132,6 +141,7 @@ def _drift(parser: Parser) -> None:
 def _show(parser: Parser) -> None:
     parser.add_argument("planfile", metavar="PLANFILE", nargs="?", help="a saved plan; without it the recorded state")
     parser.add_argument("--at", metavar="SERIAL|TIME", help="the recorded state as it was")
+    _full(parser)
     _json(parser)
 
 

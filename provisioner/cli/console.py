@@ -38,6 +38,7 @@ class Console:
         self.masker = Masker()
         self.plain = bool(environment.get("NO_COLOR"))
         self.lost_output: str | None = None
+        self.annotated: set[object] = set()  # diagnostics that GitHub has heard of
         self._gone: set[int] = set()
 
     def out(self, text: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from provisioner.cli import reports
+from provisioner.cli.catalogue import STREAMING
 from provisioner.errors import Diagnostic, Interrupted, ProvisionerError
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ def report(fault: BaseException, options: argparse.Namespace, console: Console, 
         found, code = (_internal(fault, verbose=options.verbose),), 1
     for diagnostic in found:
         view.diagnostic(diagnostic)
+    if options.command in STREAMING:
+        reports.of_failure(found, options.command, getattr(options, "markdown", None), console)
     if options.verbose and not isinstance(fault, KeyboardInterrupt):
         console.err(_trace(fault))
     return code

@@ -9,7 +9,7 @@ from provisioner import times
 from provisioner.cli import reports, signals
 from provisioner.cli.console import Console
 from provisioner.cli.options import file_options, moment, plan_options, state_options
-from provisioner.cli.views.base import View
+from provisioner.cli.views.base import View, each
 from provisioner.errors import Diagnostic, Invalid, Unsafe
 from provisioner.model.plan import Plan
 from provisioner.render import human_apply
@@ -50,13 +50,14 @@ def _apply(typed: argparse.Namespace, console: Console, view: View, mode: str | 
         _nothing_but_the_plan(typed)
         saved = command.ApplyPlanRequest(file=file_options(typed), state=state_options(typed), planfile=typed.planfile)
         done = command.apply_plan(
-            saved, view, show=asker.show, interrupts=signals.first_asks, reveal=console.masker.add
+            saved, view, show=asker.reviewed, interrupts=signals.first_asks, reveal=console.masker.add
         )
     if done.result is None:
         return Unsafe.exit_code if done.plan.refused else asker.cancelled(done.plan)
     destroying = done.plan.options.mode == "destroy"
+    stack = done.plan.stack
+    each(view, reports.of_apply(done.result, stack, typed.markdown, console, destroying=destroying))
     view.applied(done.result, operation="destroy" if destroying else "apply")
-    reports.of_apply(done.result, done.plan.stack, typed.markdown, console, destroying=destroying)
     return done.result.exit_code
 
 
@@ -81,6 +82,9 @@ class _Asker:
 
     def show(self, plan: Plan) -> None:
         self.view.plan(plan, will_apply=True)
+
+    def reviewed(self, plan: Plan) -> None:
+        self.view.plan(plan, will_apply=True, reviewed=True)
 
     def approve(self, plan: Plan) -> bool:
         """Show the plan; True where it may run. A plan that safety refuses is shown, and is not asked about."""

@@ -7,7 +7,7 @@ import argparse
 from provisioner import times
 from provisioner.cli import reports
 from provisioner.cli.console import Console
-from provisioner.cli.options import file_options, moment, plan_options, state_options
+from provisioner.cli.options import duration, file_options, moment, plan_options, state_options
 from provisioner.cli.views.base import View
 from provisioner.errors import Unsafe
 
@@ -25,10 +25,12 @@ def plan(typed: argparse.Namespace, console: Console, view: View) -> int:
         refresh=typed.refresh,
         out=typed.out,
         generate_config_out=typed.generate_config_out,
+        horizon=None if typed.horizon is None else duration("--horizon", typed.horizon),
     )
     found = command.plan(request, view, reveal=console.masker.add)
-    view.plan(found.plan, saved_to=typed.out)
-    reports.of_plan(found.plan, typed.markdown, console)
+    reports.of_plan(found.plan, typed, console, found.due)
+    due = None if typed.horizon is None else found.due
+    view.plan(found.plan, saved_to=typed.out, due=due)
     if found.plan.refused:
         return Unsafe.exit_code
     return CHANGES if typed.detailed_exitcode and found.plan.has_changes else 0

@@ -4,7 +4,7 @@ key."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from provisioner.commands import planning
 from provisioner.commands.filing import FileOptions, load_file, write_private
@@ -22,7 +22,7 @@ from provisioner.commands.opening import (
 )
 from provisioner.commands.planning import Planned
 from provisioner.engine.events import Listener
-from provisioner.model.plan import PlanOptions
+from provisioner.model.plan import Due, PlanOptions
 from provisioner.render.plan_file import dump
 
 
@@ -35,6 +35,7 @@ class PlanRequest:
     refresh: bool = True
     out: str | None = None
     generate_config_out: str | None = None
+    horizon: timedelta | None = None
 
 
 def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
@@ -60,4 +61,9 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
         from provisioner.commands.generating import generated
 
         write_private(request.generate_config_out, generated(desired, observed))
-    return Planned(made, desired, state)
+    due: tuple[Due, ...] = ()
+    if request.horizon is not None:
+        from provisioner.planning.horizon import upcoming
+
+        due = upcoming(desired, state, observed, now, now + request.horizon, request.planning)
+    return Planned(made, desired, state, due)

@@ -13,7 +13,7 @@ from provisioner.config.advise import check_warnings
 from provisioner.engine.events import Listener
 from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
-from provisioner.model.plan import Plan, PlanOptions
+from provisioner.model.plan import Due, Plan, PlanOptions
 from provisioner.model.recorded import State
 from provisioner.planning.planner import make_plan
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from."""
+    """A plan with what it was made from, and what falls due until the horizon that was asked for."""
 
     plan: Plan
     desired: Desired
     state: State
+    due: tuple[Due, ...] = ()
 
 
 def look(

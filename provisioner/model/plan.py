@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -108,8 +108,8 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """One difference between recorded and observed, whatever the file says. `code` is the class: revoked-outside,
-    expired, scope-changed, application-changed, application-gone, secret-changed, lifetime-shortened, balance-changed,
-    unmanaged-application."""
+    scope-changed, lifetime-shortened, application-changed, application-gone, secret-changed, balance-below-floor,
+    purchased-outside. docs/drift.md says what each means."""
 
     address: Address
     code: str
@@ -132,6 +132,16 @@ class Spend:
     unit: str
     cost: Decimal | None = None
     currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """One change that time alone will bring: from `at` on a run plans `step` (`--horizon`). `again`: how long after that
+    the same is due once more, as far as the life that was last granted tells."""
+
+    at: datetime
+    step: Step
+    again: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

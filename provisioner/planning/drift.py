@@ -6,16 +6,17 @@ so is one that rose by a purchase which no run made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from provisioner.address import Address
+from provisioner.errors import Diagnostic
 from provisioner.model.observed import DEAD, Observed, ObservedApplication, ObservedToken
 from provisioner.model.plan import DELETE, UPDATE, Drift
-from provisioner.model.recorded import LIVE, ApplicationRecord, CreditsRecord, State, TokenRecord
+from provisioner.model.recorded import CREATED, LIVE, ApplicationRecord, CreditsRecord, State, TokenRecord
 from provisioner.planning.doubts import blocking, only_bought
+from provisioner.planning.registered import changed_at_server
 from provisioner.planning.values import of_record
 
 # A server's clock and ours differ; an end that moved by less than this is the same end.
@@ -37,7 +38,7 @@ def find_drift(state: State, observed: Observed) -> tuple[Drift, ...]:
                 found.extend(_token(record, token, observed))
         elif observation.credits is not None:
             found.extend(_credits(record, state, observed))
-    return (*found, *_unmanaged(state, observed))
+    return tuple(found)
 
 
 def _application(record: ApplicationRecord, seen: ObservedApplication, observed: Observed) -> Iterator[Drift]:
@@ -66,7 +67,9 @@ def _application(record: ApplicationRecord, seen: ObservedApplication, observed:
             object_id=record.id,
         )
         return
-    if seen.scopes is not None and seen.scopes != record.scopes:
+    if record.managed == CREATED:
+        yield from _registered(record, seen, drift)
+    elif seen.scopes is not None and seen.scopes != record.scopes:
         yield drift("application-changed", "its scopes were changed at the provider", scopes=list(seen.scopes))
     if seen.token_lifetime is not None and seen.token_lifetime != record.token_lifetime:
         sentence = "its token lifetime was changed at the provider"
@@ -77,6 +80,17 @@ def _application(record: ApplicationRecord, seen: ObservedApplication, observed:
         yield drift(
             "secret-changed", "its secret was reset at the provider", secret_fingerprint=seen.secret_fingerprint
         )
+
+
+def _registered(
+    record: ApplicationRecord, seen: ObservedApplication, drift: Callable[..., Drift]
+) -> Iterator[Drift]:
+    if seen.problem is not None:
+        yield drift("application-changed", seen.problem)
+    changed = changed_at_server(record, seen)
+    if changed:
+        sentence = f"its registration was changed at the server: {', '.join(sorted(changed))}"
+        yield drift("application-changed", sentence, **{name: after for name, (_, after) in changed.items()})
 
 
 def _token(record: TokenRecord, seen: ObservedToken, observed: Observed) -> Iterator[Drift]:
@@ -135,21 +149,16 @@ def _credits(record: CreditsRecord, state: State, observed: Observed) -> Iterato
         yield drift("purchased-outside", "credits were bought outside any run")
 
 
-def _unmanaged(state: State, observed: Observed) -> Iterator[Drift]:
-    """Applications at a vendor that nobody declared; told only where some application of that provider is ours."""
-    types = {r.provider: r.provider_type for r in state.objects.values() if isinstance(r, ApplicationRecord)}
-    for provider in sorted(types):
-        for name in observed.of(provider).unmanaged:
-            yield Drift(
-                address=Address("application", _slug(name)),
-                code="unmanaged-application",
-                sentence=f"{name!r} exists at provider {provider}, and nobody declared it",
-                provider_type=types[provider],
-                after={"name": name, "provider": provider},
-            )
-
-
-def _slug(name: str) -> str:
-    """An address for what has none: the name, with what addresses cannot hold replaced."""
-    cleaned = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in name)
-    return cleaned if cleaned and (cleaned[0].isalpha() or cleaned[0] == "_") else f"_{cleaned}"
+def strangers(state: State, observed: Observed) -> tuple[Diagnostic, ...]:
+    """Applications at a vendor that nobody declared, as a note a provider. An account may have others than ours for good
+    reasons, so they are no drift: nothing has changed. Told only where some application of that provider is ours."""
+    ours = {r.provider for r in state.objects.values() if isinstance(r, ApplicationRecord)}
+    found = []
+    for provider in sorted(ours):
+        names = observed.of(provider).unmanaged
+        if names:
+            shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
+            summary = f"{len(names)} application{'s' if len(names) > 1 else ''} at {provider} that nobody declared: {shown}"
+            detail = "No drift. `provisioner plan --generate-config-out FILE` writes TOML for what exists."
+            found.append(Diagnostic(name="unmanaged-application", summary=summary, detail=detail, severity="note"))
+    return tuple(found)

@@ -17,7 +17,7 @@ from provisioner.model.observed import Observed
 from provisioner.model.plan import Plan, PlanOptions, Reason, Spend, Step
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
 from provisioner.planning import applications, floors, refactoring, renewal, safety, selection, tokens
-from provisioner.planning.drift import find_drift
+from provisioner.planning.drift import find_drift, strangers
 from provisioner.planning.situation import Situation
 from provisioner.providers.base import Vendor
 
@@ -53,6 +53,8 @@ def make_plan(
         diagnostics += safety.judge(steps, spends, state, desired.safety, options)
         if options.targets or options.excludes:
             diagnostics.append(_incomplete())
+    else:
+        diagnostics.extend(strangers(state, observed))
     if not observed.refreshed:
         diagnostics.append(_not_refreshed())
     return Plan(

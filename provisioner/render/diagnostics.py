@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from provisioner.errors import Diagnostic
@@ -36,6 +37,40 @@ def diagnostics_text(found: Sequence[Diagnostic], style: Style = PLAIN, *, width
     """All of them, errors last, equal ones once; empty text where there are none."""
     unique = list(dict.fromkeys(found))
     return "".join(diagnostic_text(d, style, width=width) for d in sorted(unique, key=lambda d: _ORDER[d.severity]))
+
+
+def grouped(found: Iterable[Diagnostic], *, alike: int = 3) -> list[Diagnostic]:
+    """Errors whole. Of more than `alike` warnings of one name the first alone, which says how many more there are: what
+    five thousand tokens are warned of is one thing to read."""
+    unique = list(dict.fromkeys(found))
+    kinds: dict[str, list[Diagnostic]] = {}
+    for d in unique:
+        if d.severity != "error":
+            kinds.setdefault(d.name, []).append(d)
+    shown = []
+    for d in unique:
+        same = kinds.get(d.name, [])
+        if d.severity == "error" or len(same) <= alike:
+            shown.append(d)
+        elif d is same[0]:
+            shown.append(_first_of(same))
+    return shown
+
+
+def _first_of(same: Sequence[Diagnostic]) -> Diagnostic:
+    places = [d.address for d in same[1:4] if d.address]
+    where = f": {', '.join(places)}{', ...' if len(same) > 4 else ''}" if places else ""
+    more = f"(and {len(same) - 1} more like it{where}; --full shows all)"
+    return replace(same[0], detail=f"{same[0].detail}\n{more}" if same[0].detail else more)
+
+
+def compact_text(found: Sequence[Diagnostic]) -> str:
+    """Warnings by their summaries alone, as Terraform's -compact-warnings writes them."""
+    lines = ["", "Warnings:", ""]
+    for d in dict.fromkeys(found):
+        lines.append(f"- {d.code} {one_line(d.summary)}")
+        lines += [f"  {place}" for place in _places(d)]
+    return "\n".join([*lines, "", "To see the full warning notes, run without --compact-warnings.", ""])
 
 
 def one_line_text(found: Diagnostic) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from provisioner.engine.events import DONE, FAILED, HANDOFF, IN_DOUBT, ApplyResult, StepResult
-from provisioner.model.plan import Step
+from provisioner.model.plan import Handoff, Step
 from provisioner.render.human_plan import handoff_lines
 from provisioner.render.sentences import (
     applied_line,
@@ -20,6 +20,7 @@ from provisioner.render.style import PLAIN, Style, counted
 APPROVE = "Do you want to perform these actions?"
 DESTROY = "Do you really want to destroy all resources?"
 CANCELLED = "Apply cancelled."
+SHOWN = 20  # things for persons to do that an ordinary summary spells out
 DESTROY_CANCELLED = "Destroy cancelled."
 
 
@@ -55,8 +56,14 @@ def reading(done: int, total: int) -> str:
     return f"Reading the providers: {done} of {total}"
 
 
-def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = False) -> str:
-    """The closing summary: what was done, what was not and why not, and what persons must do now."""
+def so_far(ended: int, total: int) -> str:
+    """A long apply, every few seconds."""
+    return f"  {ended} of {total} steps ended\n"
+
+
+def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = False, full: bool = True) -> str:
+    """The closing summary: what was done, what was not and why not, and what persons must do now. Not `full`: of many
+    instructions the first `SHOWN`."""
     succeeded = result.exit_code in (0, 3)
     line = applied_line(result, destroying=destroying)
     parts = [style.paint(line, "green" if succeeded else "red", "bold")]
@@ -65,16 +72,25 @@ def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = F
         parts.append("\n".join(waiting))
     if result.interrupted:
         parts.append("The run was interrupted. What is recorded is complete up to there; run apply again to go on.")
-    instructions = handoff_section(r.step for r in result.results if r.status == HANDOFF)
+    instructions = handoff_section((r.step for r in result.results if r.status == HANDOFF), full=full)
     if instructions:
         parts.append(instructions)
     return "\n" + "\n\n".join(parts) + "\n"
 
 
-def handoff_section(steps: Iterable[Step]) -> str:
-    """What persons must do, step by step; empty where nobody must."""
-    parts = ["\n".join([subject(step), *handoff_lines(step, "  ")[1:]]) for step in steps if step.handoff is not None]
-    if not parts:
+def handoff_section(steps: Iterable[Step], *, full: bool = True) -> str:
+    """What persons must do; empty where nobody must. Steps that wait for the very same thing stand above it together."""
+    same: dict[Handoff, list[Step]] = {}
+    for step in steps:
+        if step.handoff is not None:
+            same.setdefault(step.handoff, []).append(step)
+    if not same:
         return ""
-    head = f"{counted(len(parts), 'thing is', 'things are')} for a person to do; then run apply again:"
-    return "\n\n".join([head, *parts])
+    parts = [
+        "\n".join([", ".join(subject(step) for step in waiting), *handoff_lines(waiting[0], "  ")[1:]])
+        for waiting in same.values()
+    ]
+    parts = [f"{counted(len(parts), 'thing is', 'things are')} for a person to do; then run apply again:", *parts]
+    if not full and len(same) > SHOWN:
+        parts = [*parts[: SHOWN + 1], f"and {len(same) - SHOWN} more; `provisioner plan --full` shows all."]
+    return "\n\n".join(parts)

@@ -28,7 +28,6 @@ _LEGEND = {
 # tfcmt cuts the plan out of the output between these very lines, and panics where the first pair is not complete.
 _DRIFT_BEGINS = "Note: Objects have changed outside of Terraform"
 _DRIFT_ENDS = "Unless you have made equivalent changes to your configuration"
-_STRANGER = "unmanaged-application"
 _STEPS_BEGIN = "Terraform will perform the following actions:"
 
 
@@ -39,10 +38,8 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
     what stands in doubt are drawn, unless `full`.
     """
     parts: list[str] = []
-    # a stranger at the vendor is news to `drift` and `audit`; above every plan it would be noise
-    drifts = tuple(drift for drift in plan.drift if drift.code != _STRANGER)
-    if drifts:
-        parts.append(drift_section(drifts, style, full=full))
+    if plan.drift:
+        parts.append(drift_section(plan.drift, style, full=full))
     changes = plan.changes
     if not changes:
         parts.append(_no_changes(plan, style))
@@ -55,6 +52,13 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
     if closing:
         parts.append("\n".join(closing))
     return "\n\n".join(parts) + "\n"
+
+
+def brief(plan: Plan, style: Style = PLAIN) -> str:
+    """A plan that was reviewed before, as its apply begins: the counts, the money, who is waited for."""
+    if not plan.changes:
+        return _no_changes(plan, style) + "\n"
+    return "\n".join([style.paint(summary_line(plan), "bold"), *money_and_people(plan)]) + "\n"
 
 
 def summary_line(plan: Plan) -> str:
@@ -170,11 +174,11 @@ def _legend(changes: tuple[Step, ...]) -> list[str]:
 def _steps(changes: tuple[Step, ...], style: Style, *, full: bool) -> list[str]:
     if full or len(changes) <= CALM:
         return [step_block(step, style) for step in changes]
-    exceptional = [step for step in changes if _is_exceptional(step)]
+    exceptional = [step for step in changes if is_exceptional(step)]
     return [_table(changes), *(step_block(step, style) for step in exceptional)]
 
 
-def _is_exceptional(step: Step) -> bool:
+def is_exceptional(step: Step) -> bool:
     """What a person must see however long the plan is."""
     # a rotation retires the token that it replaced, so its "delete" is no loss; a plain one is
     return (
@@ -187,7 +191,7 @@ def _is_exceptional(step: Step) -> bool:
 
 def _table(changes: tuple[Step, ...]) -> str:
     counts = Counter((_verb(step), step.address.type, step.provider_type, step.provider) for step in changes)
-    lines = [f"  {len(changes)} changes; the exceptional ones follow (-v draws them all):"]
+    lines = [f"  {len(changes)} changes; the exceptional ones follow (--full draws them all):"]
     for (verb, kind, vendor, provider), count in sorted(counts.items()):
         lines.append(one_line(f"    {count:>6} {kind} to {verb} at {provider} ({vendor})"))
     return "\n".join(lines)
@@ -231,13 +235,13 @@ def drift_blocks(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool 
         *(_drift_block(drift, style) for drift in shown),
     ]
     if len(shown) < len(drifts):
-        parts.append(f"  and {len(drifts) - len(shown)} more (-v draws them all).")
+        parts.append(f"  and {len(drifts) - len(shown)} more (--full draws them all).")
     return "\n\n".join(parts)
 
 
 def _drift_block(drift: Drift, style: Style) -> str:
     gone = drift.action == DELETE
-    verb = "is not managed" if drift.code == _STRANGER else "has been deleted" if gone else "has changed"
+    verb = "has been deleted" if gone else "has changed"
     name = f"{drift.address} (deposed object {drift.deposed})" if drift.deposed else str(drift.address)
     lines = [
         style.paint(f"  # {one_line(name)} {verb}", "bold"),

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 from provisioner.engine.events import ApplyResult
 from provisioner.errors import Diagnostic
-from provisioner.model.plan import DELETE, FORGET, NOOP, UPDATE, Plan, Step
+from provisioner.model.plan import DELETE, FORGET, NOOP, UPDATE, Due, Plan, Step
 from provisioner.render.human_apply import handoff_section
 from provisioner.render.human_plan import header, human_plan, summary_line
 from provisioner.render.money import money_and_people
 from provisioner.render.sentences import applied_line, waiting_lines
 from provisioner.render.style import counted, one_line, paragraph
+from provisioner.times import to_rfc3339
 
 LIMIT = 60_000  # GitHub cuts a comment off at 65,536 characters; what is folded goes first
 ROWS = 100
 
 
-def plan_markdown(plan: Plan, *, title: str | None = None) -> str:
+def plan_markdown(plan: Plan, *, title: str | None = None, due: Sequence[Due] = ()) -> str:
     """The plan as GitHub-flavoured Markdown, with what it would buy and who must do something on top."""
     parts = [f"## {cell(title or f'Plan for {plan.stack}')}", _headline(plan)]
     money = money_and_people(plan)
@@ -30,6 +31,9 @@ def plan_markdown(plan: Plan, *, title: str | None = None) -> str:
     if plan.drift:
         rows = [f"- {code(str(drift.address))}: {cell(drift.sentence)}" for drift in plan.drift[:ROWS]]
         parts.append("\n".join([f"**Changed outside ({len(plan.drift)})**", "", *rows]))
+    if due:
+        rows = [f"| {to_rfc3339(d.at)} | {code(header(d.step))} | {cell(d.step.reason.sentence)} |" for d in due[:ROWS]]
+        parts.append("\n".join(["**Falls due**", "", "| when | what | why |", "|---|---|---|", *rows]))
     text = "\n\n".join(parts)
     if plan.changes:
         folded = _folded("The whole plan", human_plan(plan, full=len(plan.changes) <= ROWS))
@@ -47,6 +51,15 @@ def apply_markdown(result: ApplyResult, *, stack: str, destroying: bool = False)
     handoffs = [r.step for r in result.results if r.status == "handoff"]
     parts += _handoffs(handoffs)
     return "\n\n".join(parts) + "\n"
+
+
+def failure_markdown(found: Sequence[Diagnostic], *, command: str) -> str:
+    """A run that ended before it had a result: why, and what to do next."""
+    parts = [f"## {cell(f'{command.capitalize()} failed')}"]
+    for d in dict.fromkeys(found):
+        text = f"- **{cell(d.severity)}** {code(f'{d.code} {d.name}')} {cell(d.summary)}{_where(d)}"
+        parts.append(text + (f"  \n  {cell(d.detail)}" if d.detail else ""))
+    return "\n".join([parts[0], "", *parts[1:]]) + "\n"
 
 
 def cell(text: str) -> str:

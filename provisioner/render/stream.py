@@ -12,7 +12,7 @@ from typing import Any
 from provisioner.address import Address
 from provisioner.engine.events import DONE, FAILED, HANDOFF, IN_DOUBT, NOT_STARTED, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
-from provisioner.model.plan import CREATE, DELETE, NOOP, UPDATE, Drift, Plan, Step
+from provisioner.model.plan import CREATE, DELETE, NOOP, UPDATE, Drift, Due, Plan, Step
 from provisioner.render.human_plan import summary_line
 from provisioner.render.json_text import TERRAFORM_VERSION
 from provisioner.render.plan_json import handoff_json
@@ -104,6 +104,20 @@ def resource_drift(drift: Drift, at: datetime) -> Line:
         "after": without_secrets(drift.after),
     }
     return _line("resource_drift", f"{drift.address}: Drift detected ({verb})", at, change=change)
+
+
+def due(found: Due, at: datetime) -> Line:
+    """One change that time alone will bring (`--horizon`); of a type of our own, so that no reader counts it."""
+    change: Line = {
+        "resource": resource(found.step.address, found.step.provider_type, found.step.deposed),
+        "action": verb_of(found.step),
+        "due_at": to_rfc3339(found.at),
+        "again_seconds": None if found.again is None else int(found.again.total_seconds()),
+        "sentence": found.step.reason.sentence,
+        "handoff": handoff_json(found.step.handoff),
+    }
+    message = f"{name_of(found.step)}: Due to {verb_of(found.step)} at {to_rfc3339(found.at)}"
+    return _line("due", message, at, change=change)
 
 
 def plan_summary(plan: Plan, at: datetime) -> Line:

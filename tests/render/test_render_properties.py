@@ -218,13 +218,6 @@ def _many(count: int, action: tuple[str, ...]) -> Plan:
     )
 
 
-def test_a_stranger_at_the_vendor_is_told_by_drift_alone() -> None:
-    """An application that nobody declared is no news above each plan, and is never said to have changed."""
-    drift = (replace(sample.plan().drift[0], code="unmanaged-application", before=None, after=None),)
-    assert human_plan(sample.empty_plan(drift=drift)).startswith("No changes.")
-    assert '# token.campaigns["web"] is not managed' in human_state.drift_text(drift)
-
-
 def test_long_plans_are_counted_and_their_exceptions_drawn() -> None:
     """Above the threshold only what a person must see is drawn, unless all is asked for."""
     calm = _many(200, CREATE)

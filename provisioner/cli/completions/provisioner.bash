@@ -24,12 +24,12 @@ _provisioner() {
     sandbox) words="serve" ;;
     "init") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "validate") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "plan") words="--out --detailed-exitcode --generate-config-out --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "apply") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "destroy") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "refresh") words="--refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "drift") words="--detailed-exitcode --json --parallelism --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "show") words="--at --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "plan") words="--out --detailed-exitcode --generate-config-out --horizon --gitlab-report --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "apply") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "destroy") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "refresh") words="--refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "drift") words="--detailed-exitcode --full --json --parallelism --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "show") words="--at --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state list") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state show") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state pull") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;

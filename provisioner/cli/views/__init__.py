@@ -22,4 +22,9 @@ def choose(options: argparse.Namespace, console: Console) -> View:
         return StreamView(console, options.command)
     from provisioner.cli.views.human import HumanView
 
-    return HumanView(console, verbose=options.verbose)
+    return HumanView(
+        console,
+        full=options.verbose or getattr(options, "full", False),
+        compact=getattr(options, "compact_warnings", False),
+        planning=options.command in (*STREAMING, "import"),
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from provisioner.engine.events import ApplyResult, Listener
 from provisioner.errors import Diagnostic
-from provisioner.model.plan import Plan
+from provisioner.model.plan import Due, Plan
 
 
 class View(Listener, Protocol):
@@ -16,8 +16,17 @@ class View(Listener, Protocol):
     def diagnostic(self, found: Diagnostic) -> None:
         """A problem, a warning or a note, as soon as it is known."""
 
-    def plan(self, plan: Plan, *, saved_to: str | None = None, will_apply: bool = False) -> None:
-        """A finished plan and what it warns of. `saved_to`: the file it was written to."""
+    def plan(
+        self,
+        plan: Plan,
+        *,
+        saved_to: str | None = None,
+        will_apply: bool = False,
+        reviewed: bool = False,
+        due: Sequence[Due] | None = None,
+    ) -> None:
+        """A finished plan and what it warns of. `saved_to`: the file it was written to. `reviewed`: it came from a file,
+        so somebody has read it; people are told in short. `due`: what falls due until the horizon, where one was asked."""
 
     def drift(self, plan: Plan) -> None:
         """What changed behind the recorded state's back."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 from provisioner.cli import reports
 from provisioner.cli.console import Console
 from provisioner.engine.events import DONE, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
-from provisioner.model.plan import Plan, Step
-from provisioner.render import human_apply, human_plan, human_state
+from provisioner.model.plan import Due, Plan, Step
+from provisioner.render import human_apply, human_due, human_plan, human_state
 from provisioner.render.diagnostics import compact_text, diagnostic_text, grouped
 from provisioner.render.style import Style
 
@@ -24,9 +25,7 @@ class HumanView:
     """`planning`: a command whose result is a plan or an apply. `full`: draw and tell everything. `compact`: warnings by
     their summaries alone, unless an error comes with them."""
 
-    def __init__(
-        self, console: Console, *, full: bool = False, compact: bool = False, planning: bool = False
-    ) -> None:
+    def __init__(self, console: Console, *, full: bool = False, compact: bool = False, planning: bool = False) -> None:
         self._console = console
         self._full = full
         self._planning = planning
@@ -83,13 +82,21 @@ class HumanView:
         self._write(found)
 
     def plan(
-        self, plan: Plan, *, saved_to: str | None = None, will_apply: bool = False, reviewed: bool = False
+        self,
+        plan: Plan,
+        *,
+        saved_to: str | None = None,
+        will_apply: bool = False,
+        reviewed: bool = False,
+        due: Sequence[Due] | None = None,
     ) -> None:
         self._wipe()
         if reviewed and not self._full and not plan.refused:
             self._console.out(human_plan.brief(plan, self._out))
         else:
             self._console.out(human_plan.human_plan(plan, style=self._out, full=self._full))
+        if due is not None:
+            self._console.out(human_due.due_section(due, self._out, full=self._full))
         for found in plan.diagnostics if self._full else grouped(plan.diagnostics):
             self.diagnostic(found)
         self._release()
@@ -105,15 +112,15 @@ class HumanView:
 
     def drift(self, plan: Plan) -> None:
         self._wipe()
-        self._console.out(human_state.drift_text(plan.drift, self._out))
+        self._console.out(human_state.drift_text(plan.drift, self._out, full=self._full))
+        for found in plan.diagnostics:
+            self.diagnostic(found)
 
     def applied(self, result: ApplyResult, *, operation: str = "apply") -> None:
         for found in result.diagnostics if self._full else grouped(result.diagnostics):
             self.diagnostic(found)
         self._release()
-        self._console.out(
-            human_apply.apply_end(result, self._out, destroying=operation == "destroy", full=self._full)
-        )
+        self._console.out(human_apply.apply_end(result, self._out, destroying=operation == "destroy", full=self._full))
 
     def say(self, text: str) -> None:
         self._tell(text + "\n")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from provisioner import __version__, times
+from provisioner.cli import reports
 from provisioner.cli.console import Console
 from provisioner.engine.events import NOT_STARTED, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
-from provisioner.model.plan import Plan, Step
+from provisioner.model.plan import Due, Plan, Step
 from provisioner.render import stream
 from provisioner.render.json_text import json_text
 
@@ -28,7 +30,7 @@ class StreamView:
 
     def _write(self, line: stream.Line) -> None:
         with self._lock:
-            self._console.line(self._console.masker.mask(json_text(line)))
+            self._console.line(json_text(line))
 
     # -- the engine's listener -----------------------------------------------------------------------------------------
 
@@ -55,15 +57,28 @@ class StreamView:
     # ----------------------------------------------------------------------------------------------------
 
     def diagnostic(self, found: Diagnostic) -> None:
-        self._write(stream.diagnostic(found, times.now()))
+        # Masked before it is JSON: over the finished line, a card's four digits would blot out an amount or a time.
+        masked = found.masked(self._console.masker.mask)
+        self._write(stream.diagnostic(masked, times.now()))
+        reports.annotate(masked, self._console)
 
-    def plan(self, plan: Plan, *, saved_to: str | None = None, will_apply: bool = False) -> None:
+    def plan(
+        self,
+        plan: Plan,
+        *,
+        saved_to: str | None = None,
+        will_apply: bool = False,
+        reviewed: bool = False,
+        due: Sequence[Due] | None = None,
+    ) -> None:
         now = times.now()
         self._planned = plan
         for drift in plan.drift:
             self._write(stream.resource_drift(drift, now))
         for step in plan.changes:
             self._write(stream.planned_change(step, now))
+        for item in due or ():
+            self._write(stream.due(item, now))
         for found in plan.diagnostics:
             self.diagnostic(found)
         if not will_apply:
@@ -76,6 +91,8 @@ class StreamView:
         now = times.now()
         for drift in plan.drift:
             self._write(stream.resource_drift(drift, now))
+        for found in plan.diagnostics:
+            self.diagnostic(found)
         self._write(stream.drift_summary(plan, now))
         self._ended = True
 
