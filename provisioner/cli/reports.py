@@ -1,7 +1,8 @@
-"""What belongs in a pull request: `--markdown` and `--gitlab-report`, and GitHub's job summary and annotations by themselves.
+"""What belongs in a pull request: `--markdown` and `--gitlab-report`, and GitHub's job summary and annotations by
+themselves.
 
-Each is written before the view closes its stream: nothing may follow a `change_summary`, not even the error that a report
-could not be written.
+Each is written before the view closes its stream: nothing may follow a `change_summary`, not even the error that a
+report could not be written.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def of_failure(found: Sequence[Diagnostic], command: str, file: str | None, cons
 
 
 def annotate(found: Diagnostic, console: Console) -> None:
-    """An error or a warning at its line of the file, once each, where GitHub runs us. On standard error, because standard
-    output may be a stream."""
+    """An error or a warning at its line of the file, once each, where GitHub runs us. On standard error, because
+    standard output may be a stream."""
     if not console.environment.get("GITHUB_ACTIONS") or found.severity == "note" or found in console.annotated:
         return
     from provisioner.render.annotations import annotation

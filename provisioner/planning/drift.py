@@ -150,15 +150,16 @@ def _credits(record: CreditsRecord, state: State, observed: Observed) -> Iterato
 
 
 def strangers(state: State, observed: Observed) -> tuple[Diagnostic, ...]:
-    """Applications at a vendor that nobody declared, as a note a provider. An account may have others than ours for good
-    reasons, so they are no drift: nothing has changed. Told only where some application of that provider is ours."""
+    """Applications at a vendor that nobody declared, as a note a provider. An account may have others than ours for
+    good reasons, so they are no drift: nothing has changed. Told only where some application of that provider is
+    ours."""
     ours = {r.provider for r in state.objects.values() if isinstance(r, ApplicationRecord)}
     found = []
     for provider in sorted(ours):
         names = observed.of(provider).unmanaged
         if names:
             shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
-            summary = f"{len(names)} application{'s' if len(names) > 1 else ''} at {provider} that nobody declared: {shown}"
+            summary = f"at {provider} there are applications that nobody declared: {shown}"
             detail = "No drift. `provisioner plan --generate-config-out FILE` writes TOML for what exists."
             found.append(Diagnostic(name="unmanaged-application", summary=summary, detail=detail, severity="note"))
     return tuple(found)

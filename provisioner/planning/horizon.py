@@ -1,8 +1,9 @@
 """What time alone will bring (`plan --horizon 72h`): all that falls due until then, in order.
 
 Nothing here knows a rule of its own. Each resource is planned, by the very functions that a plan is made of, at the few
-moments at which a rule about time can change its answer; the first at which it does is when it is due. Each is told once,
-because what an apply in between is granted is not known beforehand: `again` says how soon it would be due once more.
+moments at which a rule about time can change its answer; the first at which it does is when it is due. Each is told
+once, because what an apply in between is granted is not known beforehand: `again` says how soon it would be due once
+more.
 """
 
 from __future__ import annotations

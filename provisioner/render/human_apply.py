@@ -79,7 +79,8 @@ def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = F
 
 
 def handoff_section(steps: Iterable[Step], *, full: bool = True) -> str:
-    """What persons must do; empty where nobody must. Steps that wait for the very same thing stand above it together."""
+    """What persons must do; empty where nobody must. Steps that wait for the very same thing stand above it
+    together."""
     same: dict[Handoff, list[Step]] = {}
     for step in steps:
         if step.handoff is not None:

@@ -81,7 +81,8 @@ def test_an_overlap_that_ends_and_a_day_that_passes_are_due() -> None:
 def test_what_is_due_is_what_a_plan_made_then_has(
     ages: list[tuple[int, int, int]], interval: int, before: int | None, rotate: int | None
 ) -> None:
-    """At its moment a plan has exactly that change, a second earlier it has not, and nothing is due that is not told."""
+    """At its moment a plan has exactly that change, a second earlier it has not, and nothing is due that is not
+    told."""
 
     def minutes(n: int | None) -> timedelta | None:
         return None if n is None else timedelta(minutes=n)

@@ -25,8 +25,9 @@ class View(Listener, Protocol):
         reviewed: bool = False,
         due: Sequence[Due] | None = None,
     ) -> None:
-        """A finished plan and what it warns of. `saved_to`: the file it was written to. `reviewed`: it came from a file,
-        so somebody has read it; people are told in short. `due`: what falls due until the horizon, where one was asked."""
+        """A finished plan and what it warns of. `saved_to`: the file it was written to. `reviewed`: it came from a
+        file, so somebody has read it; people are told in short. `due`: what falls due until the horizon, where one was
+        asked."""
 
     def drift(self, plan: Plan) -> None:
         """What changed behind the recorded state's back."""

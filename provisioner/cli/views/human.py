@@ -1,5 +1,6 @@
 """Text for people, on the streams that Terraform uses: errors on standard error; plans, progress and, for commands that
-plan, warnings on standard output. Where standard output is data (`token`, `show --json`), warnings go to standard error.
+plan, warnings on standard output. Where standard output is data (`token`, `show --json`), warnings go to standard
+error.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _COUNT_EVERY = 5.0  # seconds between two counts of a long apply
 
 
 class HumanView:
-    """`planning`: a command whose result is a plan or an apply. `full`: draw and tell everything. `compact`: warnings by
-    their summaries alone, unless an error comes with them."""
+    """`planning`: a command whose result is a plan or an apply. `full`: draw and tell everything. `compact`: warnings
+    by their summaries alone, unless an error comes with them."""
 
     def __init__(self, console: Console, *, full: bool = False, compact: bool = False, planning: bool = False) -> None:
         self._console = console
