@@ -41,10 +41,10 @@ def look(options: LookOptions, reveal: Reveal) -> Looked:
     store = store_of(desired, Secrets(desired, reveal))
     journal = open_journal(store, desired, options.state)
     state = journal.state if options.at is None else journal.state_at(options.at)
-    return Looked(state, journal, _running(state, store.peek_lock()))
+    return Looked(state, journal, running_of(state, store.peek_lock()))
 
 
-def _running(state: State, lock: LockInfo | None) -> str | None:
+def running_of(state: State, lock: LockInfo | None) -> str | None:
     """The run that announced last, while a lock is held: its operations may still be on their way."""
     if lock is None or lock.holder_died() or not state.operations:
         return None
