@@ -281,3 +281,15 @@ def test_guards_that_changed_are_recorded(world: World) -> None:
     assert world.apply().exit_code == 0
     assert world.token("token.app").prevent_destroy
     assert "create_token" not in world.ledger.calls
+
+
+def test_a_lost_token_is_forgotten_once_it_cannot_live_any_more(world: World) -> None:
+    """Kept in sight until the latest end that it can have, and no longer."""
+    world.applications = (an_application("panel"),)
+    world.faults["create_token"] = ["lost-answer"]
+    world.apply()
+    world.apply()
+    assert [r.status for r in world.state().deposed()] == [LOST]
+    world.advance(timedelta(days=61))
+    world.apply()
+    assert [r.status for r in world.state().deposed() if r.status == LOST] == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from engine_world import World, a_floor, an_application, names
+from engine_world import World, a_floor, an_application, names, statuses
+
+from provisioner.address import Address
 
 
 def test_a_purchase_is_proven_by_the_balance(world: World) -> None:
@@ -112,3 +115,14 @@ def test_an_unchanged_balance_settles_only_where_the_owner_opted_in(world: World
     world.apply()
     assert world.state().operations == {}
     assert world.ledger.bought == [Decimal(2000)]
+
+
+def test_a_doubt_that_arises_in_this_apply_blocks_the_account_at_once(world: World) -> None:
+    """Two floors of one account: the second plan step was reviewed before the first purchase went unanswered."""
+    second = replace(a_floor(), address=Address("credits", "zz"), minimum=Decimal(9000), target=Decimal(9000))
+    world.floors = (a_floor(), second)
+    world.faults["purchase"] = ["lost-request", "lost-request"]
+    result = world.apply()
+    assert world.ledger.calls.count("purchase") == 1
+    assert "purchase-blocked" in names(result)
+    assert (result.exit_code, set(statuses(result).values())) == (3, {"in_doubt"})
