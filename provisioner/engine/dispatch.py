@@ -33,7 +33,7 @@ OPERATIONS: dict[str, Operate] = {
     plan.ADOPT_APPLICATION: steps_application.adopt,
     plan.REGISTER_APPLICATION: steps_application.register,
     plan.UPDATE_APPLICATION: steps_application.update,
-    plan.ROTATE_APPLICATION: steps_application.rotate,
+    plan.ROTATE_APPLICATION: steps_application.register,
     plan.DELETE_APPLICATION: steps_application.delete,
     plan.CREATE_TOKEN: steps_token.create,
     plan.REFRESH_TOKEN: steps_refresh.refresh,

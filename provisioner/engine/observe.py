@@ -17,6 +17,7 @@ from provisioner import providers as registry
 from provisioner.engine.context import Vendors
 from provisioner.engine.events import Listener, Silent
 from provisioner.engine.once import Once
+from provisioner.engine.rotation import READABLE, issued_to, without_previous
 from provisioner.errors import (
     BadAnswer,
     CredentialsRefused,
@@ -48,6 +49,7 @@ class _Seen:
 
     features: Mapping[str, bool] = field(default_factory=dict)
     applications: Mapping[str, ObservedApplication] = field(default_factory=dict)
+    registered: dict[str, ObservedApplication] = field(default_factory=dict)
     unmanaged: tuple[str, ...] = ()
     credits: ObservedCredits | None = None
     credits_problem: str | None = None
@@ -80,6 +82,8 @@ def observe(
     reader = _Reader(desired, state, providers, now, open_sealed, listener or Silent(), vendors)
     with ThreadPoolExecutor(max_workers=max(1, parallelism), thread_name_prefix="observe") as pool:
         reader.run(pool, list(reader.discoveries()))
+        # Before the probes: a client that is gone cannot ask about its tokens.
+        reader.run(pool, list(reader.registrations()))
         reader.run(pool, list(reader.reads()))
     return Observed(at=now, providers={name: seen.frozen() for name, seen in reader.seen.items()})
 
@@ -150,6 +154,26 @@ class _Reader:
         for name in self.providers:
             yield name, self._task(self.discover, name)
 
+    def registrations(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Clients that we registered, each shown to its own registration token only: without a key they are not looked
+        at. Nor are those of a server that answered a reading with another token, which a plan could not record."""
+        opener = self.open_sealed
+        for record in self.applications.values() if opener is not None else ():
+            readable = record.registration_token is not None and record.registration.get(READABLE)
+            if opener is not None and readable and record.provider in self.providers:
+                yield record.provider, self._registration_task(record, opener)
+
+    def _registration_task(self, record: ApplicationRecord, open_sealed: Opener) -> Callable[[], None]:
+        def read() -> None:
+            try:
+                found, _ = self.providers[record.provider].read_registration(without_previous(record), open_sealed)
+            except StepRefused:
+                return  # it lets nobody read any more; what is recorded stands
+            with self._lock:
+                self.seen[record.provider].registered[str(record.address)] = found
+
+        return read
+
     def reads(self) -> Iterator[tuple[str, Callable[[], None]]]:
         floors = {floor.provider for floor in self.desired.credits} | self.doubted
         for name in self.providers:
@@ -170,7 +194,11 @@ class _Reader:
         wanted = [application for application in self.desired.applications if application.provider == name]
         recorded = {str(address): r for address, r in self.applications.items() if r.provider == name}
         found, unmanaged = self.providers[name].read_applications(wanted, recorded)
-        self.seen[name].applications, self.seen[name].unmanaged = found, tuple(unmanaged)
+        registered = self.seen[name].registered
+        for address, seen in registered.items():
+            if address in found:  # what the declaration alone says of it: its key
+                registered[address] = replace(seen, registration={**seen.registration, **found[address].registration})
+        self.seen[name].applications, self.seen[name].unmanaged = {**found, **registered}, tuple(unmanaged)
 
     def _read_credits(self, name: str) -> None:
         seen, provider = self.seen[name], self.providers[name]
@@ -207,10 +235,17 @@ class _Reader:
         application = self.declared.get(token.application)
         if application is not None and application.provider != name:
             application = None
+        serving = self.applications.get(token.application)
+        record = issued_to(serving, token)
+        seen = self.seen[name].registered.get(str(token.application))
+        if record is not serving:
+            application = None  # of a client that was rotated: its own record says who it is
+        elif seen is not None and not seen.exists:
+            return None
         try:
-            record = self.applications.get(token.application)
             ask = self.providers[name].credentials
-            found = self._clients.get((name, token.application), lambda: ask(application, record, open_sealed))
+            key = (name, token.application, record.id if record else None)
+            found = self._clients.get(key, lambda: ask(application, record, open_sealed))
         except (CredentialsRefused, Unreachable, BadAnswer):
             raise
         except ProviderFailed:

@@ -202,7 +202,8 @@ def _look(ctx: Context, provider: Provider, new: ApplicationRecord, fresh: Mappi
 
 
 def _next_generation(record: ApplicationRecord) -> int:
-    return max((half.generation for half in (record.registration_token, record.secret) if half is not None), default=0) + 1
+    sealed = [half.generation for half in (record.registration_token, record.secret) if half is not None]
+    return max(sealed, default=0) + 1
 
 
 def _sealed(ctx: Context, answer: Registered, object_id: str, *, generation: int) -> ApplicationRecord:

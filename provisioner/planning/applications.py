@@ -69,7 +69,7 @@ def _registered(
 ) -> Step:
     vendor = situation.vendor_of(application)
     asked = shown(vendor.registration(application))
-    unknown = ("client_id", "client_secret", "secret_fingerprint")
+    unknown: tuple[str, ...] = ("client_id", "client_secret", "secret_fingerprint")
     if "token_endpoint_auth_method" not in asked:
         unknown = (*unknown, "token_endpoint_auth_method")
         asked["token_endpoint_auth_method"] = None

@@ -40,6 +40,7 @@ from provisioner.providers.base import Revoke
 from provisioner.times import format_duration
 
 _SECRETS = SENSITIVE["token"]
+_ANOTHER_CLIENT = (REGISTER_APPLICATION, ROTATE_APPLICATION)
 # Steps of an application that its tokens must wait for; an adoption is not one of them, because it sends nothing.
 _MAKES_CLIENT = (REGISTER_APPLICATION, UPDATE_APPLICATION, ROTATE_APPLICATION)
 
@@ -56,8 +57,10 @@ def plan_token(
     """The step of one wanted token. `parent` is its application's step, None at a vendor without applications."""
     case = _case(situation, application, address)
     verdict = judge(case)
-    if parent is not None and parent.operation == ROTATE_APPLICATION and case.record is not None:
-        verdict = Verdict("client-changed", policies.REPLACE, "its application is registered anew")
+    begins_anew = verdict.remedy in (policies.CREATE, policies.AUTHORIZE)
+    if parent is not None and parent.operation in _ANOTHER_CLIENT and case.record is not None and not begins_anew:
+        remedy = policies.REAUTHORIZE if case.vendor.needs_person(application) else policies.REPLACE
+        verdict = Verdict("client-changed", remedy, "its application is registered anew")
     depends = (parent.id,) if parent is not None and parent.operation in _MAKES_CLIENT else ()
     builder = _Builder(situation, case, address, consumer, verdict, depends)
     blocked = _held_back(case, parent) if verdict.remedy in (policies.CREATE, policies.REPLACE) else None

@@ -9,12 +9,12 @@ from provisioner.errors import BadAnswer, NeedsPerson, ProviderFailed
 from provisioner.providers._client_auth import secrets_of
 from provisioner.providers._grants import parse_grant
 from provisioner.providers._oauth import ask, send
+from provisioner.providers._oauth2_vendor import DEVICE_GRANT
 from provisioner.providers._refusals import error_member, refusal
 from provisioner.providers._urls import Endpoint, Field, json_object, url_problem
 from provisioner.providers.base import ClientCredentials, DeviceAuthorization, DevicePending, Grant
 from provisioner.secret import Secret
 
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 SLOWER = timedelta(seconds=5)  # section 3.5: for this and all following polls
 _LONGEST_SECONDS = 86_400
 

@@ -6,8 +6,10 @@ Imports cryptography inside its functions: only `private_key_jwt` needs it.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +72,16 @@ def public_jwk(private_key: Secret) -> dict[str, Any]:
         }
     raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return found | {"kty": "OKP", "crv": "Ed25519", "x": _encode(raw)}
+
+
+_REQUIRED = {"RSA": ("e", "n"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+
+
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """Which key it is, whatever file holds it (RFC 7638 section 3). `jwk` is a public half, as `public_jwk` makes."""
+    members = {name: jwk[name] for name in ("kty", *_REQUIRED[jwk["kty"]])}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return _encode(hashlib.sha256(canonical.encode()).digest())
 
 
 def _load(private_key: Secret) -> tuple[Key, str | None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from provisioner import times
@@ -23,6 +23,7 @@ from provisioner.providers._urls import is_loopback
 
 CLIENT_CREDENTIALS, CODE, DEVICE = "client_credentials", "authorization_code", "device_code"
 GRANTS = (CLIENT_CREDENTIALS, CODE, DEVICE)
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 section 3.4
 
 _URL_HELP = {
     "authorize_url": "the authorization endpoint (RFC 6749)",
@@ -38,6 +39,20 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 def effective_grant(application: Application) -> str:
     """The declared grant, else `authorization_code` where there is a redirect_uri, else `client_credentials`."""
     return application.grant or (CODE if application.redirect_uri else CLIENT_CREDENTIALS)
+
+
+def registration_of(application: Application) -> dict[str, Any]:
+    """The members of RFC 7591 section 2 that a declaration decides. Without a declared method the server's metadata
+    does, so there is none here."""
+    grant = effective_grant(application)
+    grants = {CODE: [CODE, "refresh_token"], DEVICE: [DEVICE_GRANT, "refresh_token"]}.get(grant, [grant])
+    found: dict[str, Any] = {
+        "grant_types": grants,
+        "response_types": ["code"] if grant == CODE else [],
+        "redirect_uris": [application.redirect_uri] if application.redirect_uri else [],
+    }
+    method = application.token_endpoint_auth_method or (JWT if application.private_key is not None else None)
+    return found if method is None else {**found, "token_endpoint_auth_method": method}
 
 
 class OAuth2(base.Vendor):
@@ -86,6 +101,9 @@ class OAuth2(base.Vendor):
 
     def needs_person(self, application: Application) -> bool:
         return effective_grant(application) in (CODE, DEVICE)
+
+    def registration(self, application: Application) -> Mapping[str, Any]:
+        return registration_of(application)
 
     def revoke(self, observation: ProviderObservation) -> base.Revoke:
         announced = observation.features.get("revocation")

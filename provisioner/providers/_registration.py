@@ -11,9 +11,9 @@ from provisioner.model.desired import Application
 from provisioner.model.observed import ObservedApplication
 from provisioner.model.recorded import CREATED, ApplicationRecord
 from provisioner.net.answers import Answer
-from provisioner.providers._client_auth import BASIC, JWT, POST
-from provisioner.providers._device import DEVICE_GRANT
+from provisioner.providers._client_auth import BASIC, POST
 from provisioner.providers._grants import parse_scopes
+from provisioner.providers._oauth2_vendor import registration_of
 from provisioner.providers._refusals import refusal
 from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, url_problem
 from provisioner.secret import Secret
@@ -22,7 +22,9 @@ from provisioner.secret import Secret
 _TEXTS = ("client_name", "token_endpoint_auth_method", "application_type", "registration_client_uri", "jwks_uri")
 _LISTS = ("redirect_uris", "grant_types", "response_types")
 _TIMES = ("client_id_issued_at", "client_secret_expires_at")
-_SENT_BACK = ("application_type", "jwks_uri", "jwks", *_LISTS)  # RFC 7592 section 2.2: PUT replaces everything
+_METHOD = "token_endpoint_auth_method"
+_SENT_BACK = ("application_type", "jwks_uri", _METHOD, *_LISTS)  # RFC 7592 section 2.2: PUT replaces everything
+KEY = "key_thumbprint"  # of the key whose public half was registered: ours, beside what the server answered
 
 
 class Client(NamedTuple):
@@ -34,23 +36,9 @@ class Client(NamedTuple):
     secrets: Mapping[str, Secret]
 
 
-def wanted_metadata(
-    application: Application, grant: str, announced_methods: tuple[str, ...] | None, jwk: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def wanted_metadata(application: Application, jwk: Mapping[str, Any] | None) -> dict[str, Any]:
     """What is asked for a declared application (RFC 7591 section 2). `jwk` is the public half of its private key."""
-    code = grant == "authorization_code"
-    grants = {
-        "authorization_code": ["authorization_code", "refresh_token"],
-        "device_code": [DEVICE_GRANT, "refresh_token"],
-    }.get(grant, [grant])
-    method = application.token_endpoint_auth_method or (JWT if jwk is not None else _secret_method(announced_methods))
-    wanted: dict[str, Any] = {
-        "client_name": application.name,
-        "grant_types": grants,
-        "response_types": ["code"] if code else [],
-        "redirect_uris": [application.redirect_uri] if application.redirect_uri else [],
-        "token_endpoint_auth_method": method,
-    }
+    wanted: dict[str, Any] = {"client_name": application.name, **registration_of(application)}
     if application.scopes:
         wanted["scope"] = " ".join(application.scopes)
     if jwk is not None:
@@ -58,9 +46,14 @@ def wanted_metadata(
     return wanted
 
 
-def register(at: Endpoint, wanted: Mapping[str, Any], initial_token: Secret | None) -> Client:
-    """RFC 7591 section 3, sent once. Raises InDoubt, StepRefused, CredentialsRefused, RateLimited, Unreachable."""
-    answer = at.session.change("POST", at.url, headers=JSON_ONLY, bearer=initial_token, json=dict(wanted))
+def register(
+    at: Endpoint, wanted: Mapping[str, Any], initial_token: Secret | None, announced: tuple[str, ...] | None
+) -> Client:
+    """RFC 7591 section 3, sent once. Where no method is declared, one that the server announces is asked for.
+
+    Raises InDoubt, StepRefused, CredentialsRefused, RateLimited, Unreachable."""
+    body = {_METHOD: _secret_method(announced), **wanted}
+    answer = at.session.change("POST", at.url, headers=JSON_ONLY, bearer=initial_token, json=body)
     if answer.status >= 400:
         raise refusal(answer, at.provider, "a client registration", _held(initial_token))
     return _changed(answer, at.provider, "a registration")
@@ -106,7 +99,9 @@ def delete(at: Endpoint, token: Secret) -> None:
     raise refusal(answer, at.provider, "to delete the client", _held(token))
 
 
-def as_record(client: Client, application: Application, *, provider: str, provider_type: str) -> ApplicationRecord:
+def as_record(
+    client: Client, application: Application, jwk: Mapping[str, Any] | None, *, provider: str, provider_type: str
+) -> ApplicationRecord:
     """A record of a fresh registration; `id` and `address` are the caller's. A server that says nothing of scopes does
     not limit the client, so the declared ones stand."""
     name = client.metadata.get("client_name", application.name)
@@ -121,28 +116,37 @@ def as_record(client: Client, application: Application, *, provider: str, provid
         managed=CREATED,
         secret_fingerprint=_fingerprint(client),
         prevent_destroy=application.prevent_destroy,
-        registration=dict(client.metadata),
+        registration={**client.metadata, **marked(jwk)},
     )
 
 
-def renewed_record(record: ApplicationRecord, client: Client, application: Application) -> ApplicationRecord:
+def marked(jwk: Mapping[str, Any] | None) -> dict[str, str]:
+    """Which key was registered, told by its thumbprint (RFC 7638); nothing where none was."""
+    if jwk is None:
+        return {}
+    from provisioner.providers._jwk import thumbprint
+
+    return {KEY: thumbprint(jwk)}
+
+
+def renewed_record(
+    record: ApplicationRecord, client: Client, application: Application, jwk: Mapping[str, Any] | None
+) -> ApplicationRecord:
     """The record after an update: what the answer leaves out of its management data is still what it was."""
     kept = {name: record.registration[name] for name in ("registration_client_uri",) if name in record.registration}
     return replace(
-        as_record(client, application, provider=record.provider, provider_type=record.provider_type),
+        as_record(client, application, jwk, provider=record.provider, provider_type=record.provider_type),
         id=record.id,
         address=record.address,
         secret=record.secret,
         secret_fingerprint=_fingerprint(client) or record.secret_fingerprint,
-        registration={**kept, **client.metadata},
+        registration={**kept, **client.metadata, **marked(jwk)},
         registration_token=record.registration_token,
         created_at=record.created_at,
     )
 
 
-def as_observed(client: Client | None) -> ObservedApplication:
-    if client is None:
-        return ObservedApplication(exists=False)
+def as_observed(client: Client) -> ObservedApplication:
     name = client.metadata.get("client_name")
     return ObservedApplication(
         exists=True,

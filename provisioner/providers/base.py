@@ -137,6 +137,10 @@ class Vendor:
     def check_floor(self, floor: CreditFloor) -> list[Diagnostic]:
         return []
 
+    def registration(self, application: Application) -> Mapping[str, Any]:
+        """What a registration asks for beside name and scopes, in the server's words, as far as the file decides it."""
+        return {}
+
     def covers(self, granted: Sequence[str], wanted: Sequence[str]) -> bool:
         """Whether `granted` gives everything in `wanted` (TextMaster: `user:manage` includes `user:read`)."""
         return set(wanted) <= set(granted)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from provisioner.errors import ProviderFailed, ProvisionerError, StepRefused
+from provisioner.errors import CredentialsRefused, ProviderFailed, ProvisionerError, StepRefused
 from provisioner.model.desired import Application, ProviderConfig
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedApplication, ObservedToken
 from provisioner.model.recorded import ApplicationRecord
@@ -19,7 +20,7 @@ from provisioner.providers._adopted import declared_credentials, no_credentials,
 from provisioner.providers._client_auth import NONE, settle_method
 from provisioner.providers._introspection import ACCESS, REFRESH, introspect
 from provisioner.providers._metadata import ENDPOINTS, ServerMetadata, discover
-from provisioner.providers._oauth2_vendor import OAuth2, effective_grant
+from provisioner.providers._oauth2_vendor import OAuth2
 from provisioner.providers._revocation import liveness_after, revoke_pair
 from provisioner.providers._urls import Endpoint, Field
 from provisioner.secret import Secret
@@ -127,8 +128,8 @@ class Provider(base.Provider):
     def read_applications(
         self, wanted: Sequence[Application], recorded: Mapping[str, ApplicationRecord]
     ) -> tuple[dict[str, ObservedApplication], tuple[str, ...]]:
-        """A registered client is shown only to its registration token, which a plan may have no key to open: it is
-        left out, which means not looked at. `read_registration` looks."""
+        """A registered client is shown only to its registration token, which a plan may have no key to open: then it
+        is left out, which means not looked at. `read_registration` looks. Which key is declared for it is said here."""
         found = {}
         for application in wanted:
             address = str(application.address)
@@ -137,6 +138,10 @@ class Provider(base.Provider):
                 found[address] = observe(declared)
             elif address not in recorded:
                 found[address] = ObservedApplication(exists=False)
+            elif application.private_key is not None:
+                found[address] = ObservedApplication(
+                    exists=True, registration=_registration.marked(self._public_key(application))
+                )
         return found, ()
 
     # -- tokens ------------------------------------------------------------------------------------------------------
@@ -259,23 +264,43 @@ class Provider(base.Provider):
     # -- registered applications -------------------------------------------------------------------------------------
 
     def register_application(self, application: Application) -> tuple[ApplicationRecord, Mapping[str, Secret]]:
-        at = self._endpoint("registration_url")
-        client = _registration.register(at, self._wanted(application), self._initial_access_token())
-        record = _registration.as_record(client, application, provider=self.config.name, provider_type=self.config.type)
+        at, jwk = self._endpoint("registration_url"), self._public_key(application)
+        wanted = _registration.wanted_metadata(application, jwk)
+        client = _registration.register(at, wanted, self._initial_access_token(), self.metadata().auth_methods)
+        record = _registration.as_record(
+            client, application, jwk, provider=self.config.name, provider_type=self.config.type
+        )
         return record, client.secrets
 
     def read_registration(
         self, record: ApplicationRecord, open_sealed: base.Opener
     ) -> tuple[ObservedApplication, Mapping[str, Secret]]:
-        client = _registration.read(*self._management(record, open_sealed))
-        return _registration.as_observed(client), client.secrets if client else {}
+        at, token = self._management(record, open_sealed)
+        client = _registration.read(at, token)
+        if client is not None:
+            return _registration.as_observed(client), client.secrets
+        if not self._knows(record, open_sealed):
+            return ObservedApplication(exists=False), {}
+        problem = "the server still knows its client, and no longer takes the token that manages it"
+        return ObservedApplication(exists=True, client_id=record.client_id, problem=problem), {}
+
+    def _knows(self, record: ApplicationRecord, open_sealed: base.Opener) -> bool:
+        """Whether the server authenticates the client all the same: a 401 says that the client is gone or that its
+        registration token is (RFC 7592 section 2.1), and to take the second for the first would orphan it."""
+        if record.secret is None:
+            return False
+        credentials = self.credentials(None, record, open_sealed)
+        try:
+            return self._introspect(Secret(secrets.token_urlsafe(24)), credentials, ACCESS).liveness == DEAD
+        except CredentialsRefused:
+            return False
 
     def update_application(
         self, application: Application, record: ApplicationRecord, open_sealed: base.Opener
     ) -> tuple[ApplicationRecord, Mapping[str, Secret]]:
-        at, token = self._management(record, open_sealed)
-        client = _registration.update(at, record, self._wanted(application), token)
-        return _registration.renewed_record(record, client, application), client.secrets
+        (at, token), jwk = self._management(record, open_sealed), self._public_key(application)
+        client = _registration.update(at, record, _registration.wanted_metadata(application, jwk), token)
+        return _registration.renewed_record(record, client, application, jwk), client.secrets
 
     def delete_application(self, record: ApplicationRecord, open_sealed: base.Opener) -> None:
         _registration.delete(*self._management(record, open_sealed))
@@ -286,15 +311,12 @@ class Provider(base.Provider):
         sandbox = self.config.base_url == "sandbox"
         return Secret(embedded.account(VENDOR.type, "initial_access_token")) if sandbox else None
 
-    def _wanted(self, application: Application) -> dict[str, object]:
-        jwk = None
-        if application.private_key is not None:
-            from provisioner.providers._jwk import public_jwk
+    def _public_key(self, application: Application) -> dict[str, Any] | None:
+        if application.private_key is None:
+            return None
+        from provisioner.providers._jwk import public_jwk
 
-            jwk = public_jwk(self.resolve(application.private_key))
-        return _registration.wanted_metadata(
-            application, effective_grant(application), self.metadata().auth_methods, jwk
-        )
+        return public_jwk(self.resolve(application.private_key))
 
     def _management(self, record: ApplicationRecord, open_sealed: base.Opener) -> tuple[Endpoint, Secret]:
         """The URL as the server gave it (RFC 7592 section 3) and the token for it."""

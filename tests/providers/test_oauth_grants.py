@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -143,5 +144,5 @@ def test_any_bytes_are_a_grant_or_in_doubt(body: bytes, status: int) -> None:
         assert CANARY not in everything_said(found)
         return
     assert found.access_token
-    assert CANARY not in repr(found)
+    assert CANARY not in repr(replace(found, scopes=None))  # a scope is no secret, whatever word it is
     assert found.expires_in is None or timedelta() <= found.expires_in <= LONGEST
