@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
 
 test: $(VENV)/.tested
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 quick: $(VENV)/.tested
 	@$(BIN)/python -m pytest -m "not slow"

@@ -91,7 +91,9 @@ def test_jq_prints_the_bytes_that_are_hashed() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [1.5, float("nan"), Secret("s3cr3t"), b"bytes", {1: "key"}, {"a": {2}}, object()], ids=str
+    "wrong",
+    [1.5, float("nan"), Secret("s3cr3t"), b"bytes", {1: "key"}, {"a": {2}}, object()],
+    ids=lambda wrong: type(wrong).__name__,
 )
 def test_what_json_does_not_have_is_refused(wrong: Any) -> None:
     """Floats, secrets and other objects are TypeErrors, and a secret's value is not in the message."""
