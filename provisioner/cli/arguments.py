@@ -147,6 +147,24 @@ def _show(parser: Parser) -> None:
 
 def _init(parser: Parser) -> None:
     parser.add_argument("types", metavar="TYPE", nargs="*", help="provider types; `provisioner providers` lists them")
+    for name in ("--upgrade", "--reconfigure", "--migrate-state", "--force-copy", "--get", "--backend"):
+        _switch(parser, name, _FOR_TERRAFORM)
+    for name in ("--backend-config", "--lockfile", "--plugin-dir"):
+        parser.add_argument(name, metavar="X", action="append", help=_FOR_TERRAFORM)
+
+
+_FOR_TERRAFORM = "taken for Terraform's sake; nothing is downloaded or configured here"
+
+
+def _fmt(parser: Parser) -> None:
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="files or folders; without any the file and its includes"
+    )
+    _switch(parser, "--check", "write nothing; exit 1 where a file would change")
+    _switch(parser, "--diff", "show what changes")
+    _switch(parser, "--list", "do not name the files", default=True)
+    _switch(parser, "--write", "write nothing", default=True)
+    _switch(parser, "--recursive", "folders and what is below them")
 
 
 def _address(parser: Parser, text: str = "as in token.campaigns") -> None:
@@ -168,8 +186,14 @@ def _from_to(parser: Parser) -> None:
     _locking(parser)
 
 
+def _state_mv(parser: Parser) -> None:
+    _switch(parser, "--dry-run", "only say what would be moved")
+    _from_to(parser)
+
+
 def _state_rm(parser: Parser) -> None:
     parser.add_argument("addresses", metavar="ADDRESS", nargs="+", help="what to forget")
+    _switch(parser, "--dry-run", "only say what would be forgotten")
     _locking(parser)
 
 
@@ -211,6 +235,7 @@ def _output(parser: Parser) -> None:
     parser.add_argument("address", metavar="ADDRESS", nargs="?", help="one token; without it all")
     parser.add_argument("--format", choices=OUTPUT_FORMATS, default="json", help=_one_of(OUTPUT_FORMATS))
     _switch(parser, "--json", "the same as --format json")
+    _switch(parser, "--raw", "one token and nothing else, not even a line's end")
 
 
 def _run(parser: Parser) -> None:
@@ -257,6 +282,7 @@ def _one_of(choices: tuple[str, ...]) -> str:
 
 _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "init": _init,
+    "fmt": _fmt,
     "validate": _json,
     "plan": _plan,
     "apply": _apply,
@@ -268,7 +294,7 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "state show": _state_show,
     "state pull": _nothing,
     "state lock": _json,
-    "state mv": _from_to,
+    "state mv": _state_mv,
     "state rm": _state_rm,
     "state replace-provider": _replace_provider,
     "state migrate": _from_to,
@@ -292,6 +318,7 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
 
 _USAGE: dict[str, str] = {
     "init": "[TYPE...] ",
+    "fmt": "[PATH...] ",
     "apply": "[PLANFILE] ",
     "show": "[PLANFILE] ",
     "state list": "[ADDRESS...] ",

@@ -5,7 +5,7 @@ Global options may stand before or after the command, as wrappers of Terraform w
 
 from __future__ import annotations
 
-from provisioner.cli.catalogue import COMMANDS, GROUPS
+from provisioner.cli.catalogue import COMMANDS, ELSEWHERE, GROUPS
 from provisioner.cli.parser import Parser, Switch, UsageError, nearest
 
 TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
@@ -33,6 +33,8 @@ def find_command(words: list[str]) -> Typed:
     if not rest:
         return Typed(None, before, [])
     name, rest = rest[0], rest[1:]
+    if name == "help":  # `help plan` is `plan --help`
+        return find_command([*before, *rest, "--help"])
     if name in GROUPS:
         middle, rest = _leading_options(rest)
         before += middle
@@ -40,12 +42,14 @@ def find_command(words: list[str]) -> Typed:
             return Typed(name, before, [])
         kinds = [known.split()[1] for known in COMMANDS if known.startswith(name + " ")]
         if rest[0] not in kinds:
+            _elsewhere(f"{name} {rest[0]}")
             raise UsageError(
                 f"provisioner {name} has no command {rest[0]!r}.{nearest(rest[0], kinds)}",
                 f"It has {', '.join(kinds)}.",
             )
         name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
+        _elsewhere(name)
         everything = [*(known for known in COMMANDS if " " not in known), *GROUPS]
         raise UsageError(
             f"There is no command {name!r}.{nearest(name, everything)}", "`provisioner -h` lists the commands."
@@ -55,6 +59,12 @@ def find_command(words: list[str]) -> Typed:
         at = rest.index("--")
         rest, tail = rest[:at], rest[at + 1 :]
     return Typed(name, before + rest, tail)
+
+
+def _elsewhere(name: str) -> None:
+    """A command of Terraform's that is another's work here."""
+    if name in ELSEWHERE:
+        raise UsageError(f"There is no command {name!r} here.", ELSEWHERE[name])
 
 
 def _leading_options(words: list[str]) -> tuple[list[str], list[str]]:

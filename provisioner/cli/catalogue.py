@@ -17,6 +17,7 @@ COMMANDS: dict[str, Command] = {
     "validate": Command(
         "check the file: no network, no state, no secrets", "provisioner validate --json", "handle_about:validate"
     ),
+    "fmt": Command("write the file in one layout, comments kept", "provisioner fmt --check --diff", "handle_about:fmt"),
     "plan": Command("show what apply would do, and why", "provisioner plan --out monday.tfplan", "handle_plan:plan"),
     "apply": Command("do what the plan shows, after a `yes`", "provisioner apply monday.tfplan", "handle_apply:apply"),
     "destroy": Command("revoke and delete everything that is recorded", "provisioner destroy", "handle_apply:destroy"),
@@ -111,6 +112,22 @@ COMMANDS: dict[str, Command] = {
 
 # Commands of two words, and what their first word is about.
 GROUPS = {"state": "look at the recorded state, and edit it", "sandbox": "the embedded vendors"}
+
+# What Terraform has and we have under another name, or need not.
+ELSEWHERE = {
+    "workspace": "A stack is a file with its own state: name it with --config FILE or --chdir DIR.",
+    "taint": "`provisioner apply --replace ADDRESS` replaces it in one run.",
+    "untaint": "A step that failed taints nothing: the next apply goes on where the last one stopped.",
+    "get": "There are no modules to download; `include` in [stack] names further files.",
+    "console": "`provisioner show --json` and jq answer questions about what is recorded.",
+    "graph": "`provisioner plan` lists steps in their order; each waits for its application, and for nothing else.",
+    "test": '`provisioner validate` checks the file; base_url = "sandbox" tries it on the embedded vendors.',
+    "query": "`provisioner plan --generate-config-out FILE` writes TOML for what exists at the vendors.",
+    "login": 'Credentials are references in the file, as in { env = "NAME" }; `provisioner authorize` asks a person.',
+    "logout": "Credentials are references in the file; nothing of them is kept.",
+    "metadata": "`provisioner schema` and `provisioner providers --json` describe what there is.",
+    "state push": "`provisioner state migrate FROM TO` moves a state; `state backup FILE` copies it.",
+}
 
 # Those whose --json is a stream of events that always ends with a change_summary.
 STREAMING = ("plan", "apply", "destroy", "refresh", "drift")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.cli.catalogue import COMMANDS, GROUPS
 
 _ROOMS = {
-    "Main commands": ("init", "validate", "plan", "apply", "destroy", "drift", "show"),
+    "Main commands": ("init", "validate", "fmt", "plan", "apply", "destroy", "drift", "show"),
     "Tokens": ("authorize", "token", "output", "run"),
     "Recorded state": ("state", "history", "refresh", "import", "resolve", "force-unlock"),
     "Other": ("schema", "sandbox", "providers", "version", "completion"),

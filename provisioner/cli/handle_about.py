@@ -72,6 +72,25 @@ def validate(options: argparse.Namespace, console: Console, view: View) -> int:
     return 0 if valid else USAGE
 
 
+def fmt(options: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.commands.fmt import FmtOptions
+    from provisioner.commands.fmt import fmt as command
+
+    write = options.write and not options.check
+    found = command(
+        FmtOptions(config=options.config, paths=tuple(options.paths), recursive=options.recursive, write=write)
+    )
+    for one in found:
+        if options.list:
+            console.line(one.path)
+        if options.diff:
+            from difflib import unified_diff
+
+            lines = (one.before.splitlines(keepends=True), one.after.splitlines(keepends=True))
+            console.out("".join(unified_diff(*lines, f"old/{one.path}", f"new/{one.path}")))
+    return 1 if options.check and found else 0
+
+
 def schema(options: argparse.Namespace, console: Console, view: View) -> int:
     import json
 

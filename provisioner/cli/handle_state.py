@@ -127,16 +127,18 @@ def history(typed: argparse.Namespace, console: Console, view: View) -> int:
 
 
 def move(typed: argparse.Namespace, console: Console, view: View) -> int:
-    for line in editing.move(_edit(typed), typed.origin, typed.to, console.masker.add):
-        console.line(f"Moved {line}")
+    moved = editing.move(_edit(typed), typed.origin, typed.to, console.masker.add, dry_run=typed.dry_run)
+    for line in moved:
+        console.line(f"{'Would move' if typed.dry_run else 'Moved'} {line}")
     return 0
 
 
 def remove(typed: argparse.Namespace, console: Console, view: View) -> int:
-    gone = editing.remove(_edit(typed), tuple(typed.addresses), console.masker.add)
+    gone = editing.remove(_edit(typed), tuple(typed.addresses), console.masker.add, dry_run=typed.dry_run)
     for address in gone:
-        console.line(f"Removed {address}")
-    console.line(f"{len(gone)} forgotten; at the vendors nothing was changed.")
+        console.line(f"{'Would remove' if typed.dry_run else 'Removed'} {address}")
+    if not typed.dry_run:
+        console.line(f"{len(gone)} forgotten; at the vendors nothing was changed.")
     return 0
 
 

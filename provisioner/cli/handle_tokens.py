@@ -10,6 +10,7 @@ from provisioner.cli.console import Console
 from provisioner.cli.options import duration, file_options, state_options
 from provisioner.cli.views.base import View, each
 from provisioner.deliver.base import Delivered
+from provisioner.errors import Invalid
 
 
 class _Terminal:
@@ -85,12 +86,19 @@ def token(typed: argparse.Namespace, console: Console, view: View) -> int:
 
 def output(typed: argparse.Namespace, console: Console, view: View) -> int:
     from provisioner.commands import tokens as command
-    from provisioner.deliver import dotenv, github, json_out, k8s
+    from provisioner.deliver import dotenv, github, json_out, k8s, raw
 
+    if typed.raw and (typed.address is None or typed.json):
+        raise Invalid(
+            "usage", "--raw takes one address and no --json", "As in `provisioner output --raw token.campaigns`."
+        )
     request = command.OutputRequest(file=file_options(typed), state=state_options(typed), address=typed.address)
     found = command.output(request, view, console.masker.add)
     each(view, found.missing)
     _mask(console, found.tokens)
+    if typed.raw:
+        console.out(raw.deliver(found.tokens).rstrip("\n"))
+        return 0
     kind = "json" if typed.json else typed.format
     modules = {"json": json_out, "dotenv": dotenv, "github": github, "k8s": k8s}
     console.out(modules[kind].deliver(list(found.tokens)))

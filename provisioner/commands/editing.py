@@ -13,7 +13,8 @@ from provisioner import providers, times
 from provisioner.address import Address
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.looking import parse, unknown
-from provisioner.commands.opening import Reveal, Secrets, StateOptions, new_run, store_of, writing
+from provisioner.commands.opening import Reveal, Secrets, StateOptions, new_run, read_state, store_of, writing
+from provisioner.engine.doubt import open_doubts
 from provisioner.engine.settle import resolve as settle
 from provisioner.errors import Diagnostic, Invalid, LockHeld, Unsafe
 from provisioner.journal.journal import Draft
@@ -28,25 +29,33 @@ class EditOptions:
     state: StateOptions
 
 
-def move(options: EditOptions, origin: str, to: str, reveal: Reveal) -> list[str]:
+def move(options: EditOptions, origin: str, to: str, reveal: Reveal, *, dry_run: bool = False) -> list[str]:
     """An application moves with its tokens. Returns `FROM to TO` lines. Raises Invalid where FROM is not recorded,
-    where
-    the types differ, or where TO is taken."""
+    where the types differ, or where TO is taken."""
     source, target = parse(origin), parse(to)
     if source.type != target.type:
         raise Invalid(
             "bad-refactoring", f"{origin} cannot become {to}: they are of different types", "Move within one type."
         )
-    desired = load_file(options.file)
-    with writing(desired, options.state, Secrets(desired, reveal), new_run("state mv")) as journal:
-        moved = _moved(journal.state, source, target)
+
+    def moves(state: State) -> list[tuple[ResourceRecord, ResourceRecord]]:
+        moved = _moved(state, source, target)
         if not moved:
-            raise unknown(origin, journal.state)
-        taken = {r.address for r in journal.state.objects.values()} - {old.address for old, _ in moved}
+            raise unknown(origin, state)
+        taken = {r.address for r in state.objects.values()} - {old.address for old, _ in moved}
         for _, new in moved:
             if new.address in taken:
                 raise Invalid("duplicate", f"{new.address} is recorded already", "Move or `state rm` that one first.")
-        journal.append(_edit("state mv", source, {"from": origin, "to": to}, put=[new for _, new in moved]))
+        return moved
+
+    desired = load_file(options.file)
+    secrets = Secrets(desired, reveal)
+    if dry_run:
+        moved = moves(read_state(desired, options.state, secrets).state)
+    else:
+        with writing(desired, options.state, secrets, new_run("state mv"), check=moves) as journal:
+            moved = moves(journal.state)
+            journal.append(_edit("state mv", source, {"from": origin, "to": to}, put=[new for _, new in moved]))
     return [f"{old.address} to {new.address}" for old, new in moved]
 
 
@@ -73,20 +82,29 @@ def _at(address: Address, source: Address, target: Address) -> Address | None:
     return Address(target.type, target.name, (*target.keys, *address.keys[len(source.keys) :]))
 
 
-def remove(options: EditOptions, addresses: tuple[str, ...], reveal: Reveal) -> list[str]:
+def remove(options: EditOptions, addresses: tuple[str, ...], reveal: Reveal, *, dry_run: bool = False) -> list[str]:
     """Forget, and leave everything at the vendor. Returns the addresses that went. Raises Invalid for any not
     recorded."""
     wanted = [parse(text) for text in addresses]
-    desired = load_file(options.file)
-    with writing(desired, options.state, Secrets(desired, reveal), new_run("state rm")) as journal:
+
+    def goners(state: State) -> list[ResourceRecord]:
         gone: list[ResourceRecord] = []
         for text, address in zip(addresses, wanted, strict=True):
-            found = [r for r in journal.state.resources() if _at(r.address, address, address) is not None]
+            found = [r for r in state.resources() if _at(r.address, address, address) is not None]
             if not found:
-                raise unknown(text, journal.state)
+                raise unknown(text, state)
             gone += [record for record in found if record not in gone]
-        one = wanted[0] if len(wanted) == 1 else None
-        journal.append(_edit("state rm", one, {"addresses": list(addresses)}, drop=[r.id for r in gone]))
+        return gone
+
+    desired = load_file(options.file)
+    secrets = Secrets(desired, reveal)
+    if dry_run:
+        gone = goners(read_state(desired, options.state, secrets).state)
+    else:
+        with writing(desired, options.state, secrets, new_run("state rm"), check=goners) as journal:
+            gone = goners(journal.state)
+            address = wanted[0] if len(wanted) == 1 else None
+            journal.append(_edit("state rm", address, {"addresses": list(addresses)}, drop=[r.id for r in gone]))
     return list(dict.fromkeys(str(record.address) for record in gone))
 
 
@@ -98,10 +116,11 @@ def replace_provider(options: EditOptions, origin: str, to: str, reveal: Reveal)
         known = ", ".join(sorted(desired.providers)) or "none"
         raise Invalid("unknown-reference", f"No provider is called {to}", f"The file declares: {known}.")
     kind = desired.providers[to].type
-    with writing(desired, options.state, Secrets(desired, reveal), new_run("state replace-provider")) as journal:
-        found = [record for record in journal.state.resources() if record.provider == origin]
+
+    def movers(state: State) -> list[ResourceRecord]:
+        found = [record for record in state.resources() if record.provider == origin]
         if not found:
-            known = ", ".join(sorted({r.provider for r in journal.state.resources()})) or "none"
+            known = ", ".join(sorted({r.provider for r in state.resources()})) or "none"
             raise Invalid("unknown-reference", f"Nothing is recorded of provider {origin}", f"Recorded: {known}.")
         other = next((record for record in found if record.provider_type != kind), None)
         if other is not None:
@@ -110,6 +129,11 @@ def replace_provider(options: EditOptions, origin: str, to: str, reveal: Reveal)
                 f"{other.address} was made at {other.provider_type}, and {to} is {kind}",
                 "A token of one vendor is none of another's. Let `provisioner apply` make it anew there.",
             )
+        return found
+
+    run = new_run("state replace-provider")
+    with writing(desired, options.state, Secrets(desired, reveal), run, check=movers) as journal:
+        found = movers(journal.state)
         put: list[ResourceRecord] = [replace(record, provider=to) for record in found]
         journal.append(_edit("state replace-provider", None, {"from": origin, "to": to}, put=put))
     return list(dict.fromkeys(str(record.address) for record in found))
@@ -117,8 +141,15 @@ def replace_provider(options: EditOptions, origin: str, to: str, reveal: Reveal)
 
 def resolve(options: EditOptions, operation: str, *, happened: bool, reveal: Reveal) -> Diagnostic:
     """A person decides what is in doubt. Raises Invalid where no operation of that id is open."""
+
+    def known(state: State) -> None:
+        if operation not in state.operations:
+            ids = ", ".join(found.id for found in open_doubts(state)) or "none"
+            raise Invalid("unknown-address", f"no operation {operation} is in doubt", f"In doubt: {ids}.")
+
     desired = load_file(options.file)
-    with writing(desired, options.state, Secrets(desired, reveal), new_run("resolve")) as journal:
+    run = new_run("resolve")
+    with writing(desired, options.state, Secrets(desired, reveal), run, check=known) as journal:
         return settle(
             journal, operation, as_happened=happened, now=times.now(), desired=desired, vendors=providers.vendor
         )

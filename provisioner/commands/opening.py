@@ -20,6 +20,7 @@ from provisioner.journal.run import RunInfo, run_info
 from provisioner.journal.stores.base import Store
 from provisioner.journal.stores.opening import open_store
 from provisioner.model.desired import Desired, Reference
+from provisioner.model.recorded import State
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:
@@ -92,10 +93,20 @@ def held(store: Store, options: StateOptions, run: RunInfo) -> Iterator[HeldLock
 
 
 @contextmanager
-def writing(desired: Desired, options: StateOptions, secrets: Secrets, run: RunInfo) -> Iterator[Journal]:
-    """The lock, then the state, begun: for commands that record something and plan nothing."""
+def writing(
+    desired: Desired,
+    options: StateOptions,
+    secrets: Secrets,
+    run: RunInfo,
+    *,
+    check: Callable[[State], object] | None = None,
+) -> Iterator[Journal]:
+    """The lock, then the state, begun: for commands that record something and plan nothing. `check` raises what forbids
+    it before anything is written: a mistyped address must not make a saved plan stale."""
     store = store_of(desired, secrets)
     with held(store, options, run) as lock, open_journal(store, desired, options) as journal:
+        if check is not None:
+            check(journal.state)
         journal.begin(run, lock)
         yield journal
 

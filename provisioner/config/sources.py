@@ -32,6 +32,16 @@ def read_all(main: Source, problems: Problems, variables: Variables) -> tuple[di
     return merged, plain
 
 
+def files_of(path: Path) -> list[Path]:
+    """The desired-state file and all that it includes, as far as they can be read. Raises Invalid where one cannot."""
+    main = Source(str(path))
+    problems = Problems(main)
+    reader = _Reader(problems, Variables({}, (), {}, problems))
+    reader.read(main, path, ())
+    problems.raise_if_any()
+    return [Path(source.file) for source in reader.sources]
+
+
 class _Reader:
     def __init__(self, problems: Problems, variables: Variables) -> None:
         self.problems = problems

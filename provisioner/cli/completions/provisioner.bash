@@ -19,11 +19,12 @@ _provisioner() {
   esac
   if [ -z "$words" ]; then
     case "$command" in
-    "") words="init validate plan apply destroy refresh drift show history import authorize token output run resolve force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
+    "") words="init validate fmt plan apply destroy refresh drift show history import authorize token output run resolve force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
     state) words="list show pull lock mv rm replace-provider migrate rekey verify backup" ;;
     sandbox) words="serve" ;;
-    "init") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "init") words="--upgrade --reconfigure --migrate-state --force-copy --get --backend --backend-config --lockfile --plugin-dir --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "validate") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "fmt") words="--check --diff --list=false --write=false --recursive --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "plan") words="--out --detailed-exitcode --generate-config-out --horizon --gitlab-report --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "apply") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "destroy") words="--auto-approve --refresh=false --refresh-only --destroy --target --exclude --replace --allow --at --lock=false --lock-timeout --parallelism --markdown --compact-warnings --full --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
@@ -34,8 +35,8 @@ _provisioner() {
     "state show") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state pull") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state lock") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "state mv") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "state rm") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state mv") words="--dry-run --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state rm") words="--dry-run --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state replace-provider") words="--auto-approve --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state migrate") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state rekey") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
@@ -45,7 +46,7 @@ _provisioner() {
     "import") words="--generate-config-out --lock=false --lock-timeout --parallelism --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "authorize") words="--consumer --no-browser --device --timeout --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "token") words="--min-ttl --format --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "output") words="--format --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "output") words="--format --json --raw --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "run") words="--application --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "resolve") words="--as --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "force-unlock") words="--force --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;

@@ -101,15 +101,22 @@ class HumanView:
         for found in plan.diagnostics if self._full else grouped(plan.diagnostics):
             self.diagnostic(found)
         self._release()
-        if saved_to is not None:
-            self._console.out(human_plan.saved_hint(saved_to))
-        elif plan.applyable and not will_apply:
-            self._console.out(human_plan.unsaved_hint())
-        elif plan.applyable:
-            self._console.line()
+        if will_apply:
+            if plan.applyable:
+                self._console.line()
+        elif not self._console.environment.get("PROVISIONER_IN_AUTOMATION"):
+            self._hint(plan, saved_to)
         changes = len(plan.changes)
         if will_apply and changes > human_plan.CALM and not self._full:
             self._counts = _Counts(changes)
+
+    def _hint(self, plan: Plan, saved_to: str | None) -> None:
+        """What to type next; a pipeline that says so (PROVISIONER_IN_AUTOMATION, as TF_IN_AUTOMATION) need not read
+        it."""
+        if saved_to is not None:
+            self._console.out(human_plan.saved_hint(saved_to))
+        elif plan.applyable:
+            self._console.out(human_plan.unsaved_hint())
 
     def drift(self, plan: Plan) -> None:
         self._wipe()
