@@ -7,7 +7,6 @@ enough to go on with the next segment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -16,6 +15,7 @@ from provisioner.errors import StateUntrusted
 from provisioner.journal.entries import FORMAT, Links, NewerFormat, NotAnEntry, dump, parse, read_links
 from provisioner.journal.fold import Change, NotFoldable, decode, state_to_json
 from provisioner.model.recorded import State
+from provisioner.records import dataclass, replace
 from provisioner.times import from_rfc3339
 
 _STATE = b'"body":{"state":'

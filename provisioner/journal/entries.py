@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 from provisioner.address import Address
 from provisioner.model.recorded import Sealed
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 from provisioner.times import from_rfc3339, to_rfc3339
 

@@ -7,7 +7,6 @@ and may fail; `Change.apply` changes the state and cannot.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from provisioner.address import Address, parse_address
 from provisioner.journal.entries import KINDS, plain
 from provisioner.model.plan import PURCHASE
 from provisioner.model.recorded import Operation, Purchase, ResourceRecord, State, record_from_json, record_to_json
+from provisioner.records import dataclass, replace
 from provisioner.times import from_rfc3339, to_rfc3339
 
 KEPT = timedelta(days=35)  # purchases older than this guard nothing any more; those in doubt stay until settled

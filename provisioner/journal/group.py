@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from provisioner.errors import HeadMoved, StoreFailed
+from provisioner.errors import StateUntrusted, StoreFailed
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class GroupCommit(Generic[T]):
         return self._failure is not None
 
     def append(self, item: T) -> None:
-        """Returns once `item` is durable. Raises what `write` raised, StoreFailed or HeadMoved."""
+        """Returns once `item` is durable. Raises what `write` raised: StoreFailed, HeadMoved, StateUntrusted."""
         mine = _Waiting(item)
         batch = self._wait(mine)
         if batch:
@@ -80,11 +80,10 @@ class GroupCommit(Generic[T]):
                 self._turn.notify_all()
 
 
-def _again(failure: BaseException) -> StoreFailed:
+def _again(failure: BaseException) -> StoreFailed | StateUntrusted:
     """Each thread raises an error of its own: one object raised by many mixes up their tracebacks."""
-    if isinstance(failure, StoreFailed):
-        again = StoreFailed if not isinstance(failure, HeadMoved) else HeadMoved
-        error = again("state-unreachable", str(failure))
+    if isinstance(failure, StoreFailed | StateUntrusted):
+        error = type(failure)("state-unreachable", str(failure))
         error.diagnostics = failure.diagnostics
         return error
     return StoreFailed(

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from provisioner import times
-from provisioner.errors import Diagnostic, HeadMoved, StoreFailed
-from provisioner.journal import history, load
+from provisioner.errors import Diagnostic, HeadMoved, StateUntrusted, StoreFailed
+from provisioner.journal import history, load, marks
 from provisioner.journal.chain import Link
 from provisioner.journal.entries import Entry, dump, plain, write_line
 from provisioner.journal.fold import Change, decode, state_to_json
 from provisioner.journal.group import GroupCommit
 from provisioner.journal.memory import HeadMemory
+from provisioner.journal.objections import Objection, of_clock, of_mark
 from provisioner.journal.run import RunInfo
 from provisioner.journal.stores.base import Position, Store
 from provisioner.model.recorded import State
+from provisioner.records import dataclass, field
 
 if TYPE_CHECKING:
     from provisioner.journal.locks import HeldLock
@@ -68,7 +69,9 @@ class Journal:
         self._loaded = loaded
         self._position = loaded.position
         self._clock = clock
-        self._rollback: str | None = None
+        self._mark: marks.Mark | None = None
+        self._objections: list[Objection] = []
+        self._accepted = False
         self._lock: HeldLock | None = None
         self._closed = False
         self._folding = threading.Lock()
@@ -82,29 +85,33 @@ class Journal:
         stack: str,
         memory: HeadMemory | None,
         accept_rollback: bool = False,
+        looking: bool = False,
         clock: Callable[[], datetime] = times.now,
     ) -> Journal:
         """Reads and verifies; writes nothing to the store. `memory` None: nothing is known and nothing is kept.
 
-        Raises StateUntrusted (damaged, newer format, foreign, rolled back) and StoreFailed. `accept_rollback` goes on
-        from an older copy; `begin` records that.
+        Raises StateUntrusted (damaged, newer format, foreign, half migrated; and the objections: rolled back, moved,
+        clock behind) and StoreFailed. `accept_rollback` goes on in spite of objections; `begin` records them. `looking`
+        makes notices of those that only matter to writers.
         """
         lineage = memory.lineage_at(store.identity) if memory else None
         seen = memory.recall(lineage) if memory and lineage else None  # before the load: later it may be newer
         loaded = load.load(store, stack=stack, seen=seen)
+        mark = marks.read(store)
+        if mark is not None and mark.kind == marks.COPYING:
+            raise marks.half_migrated(mark, store.location)
         if seen is None and memory and loaded.state.lineage:
             seen = memory.recall(loaded.state.lineage)  # known from another location
         why = load.judge(store, loaded, seen)
         if why and seen:  # what was recalled after the load may be newer than it: look once more
             loaded = load.load(store, stack=stack, seen=seen)
             why = load.judge(store, loaded, seen)
-        if why and not accept_rollback:
-            raise why.error(store.location)
         journal = cls(store, loaded, memory=memory, clock=clock)
         journal.state.stack = stack
-        if why:
-            journal._accept(why)  # forgotten once `begin` recorded it: until then each command is told of it again
-        elif memory and loaded.state.lineage:
+        journal._mark = mark
+        # forgotten once `begin` recorded them: until then each command is told of them again
+        journal._object(_objections(store, loaded, why, mark, clock()), accept=accept_rollback, looking=looking)
+        if why is None and memory and loaded.state.lineage:
             memory.remember(load.to_remember(loaded), store.identity)
         return journal
 
@@ -142,23 +149,31 @@ class Journal:
         """The first append: fixes the lineage, cuts off a torn tail, starts a new segment where one is due, and writes
         `lock`, after which no former holder can append. `lock` is released by `close`.
 
-        Raises HeadMoved where somebody appended since `open` (open again), StoreFailed where nothing can be written.
+        Raises HeadMoved where somebody appended since `open` (open again), StoreFailed where nothing can be written,
+        StateUntrusted where an objection was not accepted.
         """
         if self.run is not None:
             raise RuntimeError("begin is called once")
+        if self._objections and not self._accepted:
+            raise self._objections[0].error
         self._lock = lock
         if self._loaded.torn:
             self.store.truncate(self._position, self._loaded.torn)
             self._loaded.torn = 0
         self.run = run
         drafts = [Draft("lock", None, self._lock_body(run, lock))]
-        if self._rollback:
-            drafts.insert(0, Draft("rollback-accepted", None, {"detail": self._rollback}))
+        for objection in reversed(self._objections):
+            drafts.insert(0, Draft("rollback-accepted", None, {"detail": objection.text}))
+        if self._mark is not None and self._mark.kind == marks.ARRIVED:
+            drafts.append(Draft("migrated", None, {"detail": _whence(self._mark)}))
         if lock is not None:
             self.notices.extend(notice for notice in lock.notices if notice not in self.notices)
         if self._segment_due():
             drafts.insert(0, Draft("checkpoint", None, {"state": state_to_json(self.state)}))
         self._group.append([_ready(draft) for draft in drafts])
+        if self._mark is not None:
+            self.store.write_mark(None)
+            self._mark = None
         if self.memory is not None:
             self.memory.remember(load.to_remember(self._loaded), self.store.identity, backwards=True)
 
@@ -193,7 +208,7 @@ class Journal:
         try:
             if self.run is not None and not self._group.failed:
                 self._group.append([_ready(Draft("unlock", None, self._unlock_body()))])
-        except StoreFailed as fault:
+        except (StoreFailed, StateUntrusted) as fault:
             self.notices.extend(fault.diagnostics)
         finally:
             self._closed = True
@@ -262,7 +277,8 @@ class Journal:
     def _segment_due(self) -> bool:
         """Never in the middle of a run: a checkpoint costs what is live, and a run writes about as much anyway."""
         behind = self._loaded.entries_since_checkpoint()
-        return self._position.segment == 0 or behind > max(FEWEST, 2 * len(self.state.objects))
+        many = behind > max(FEWEST, 2 * len(self.state.objects))
+        return self._position.segment == 0 or many or self.store.crowded()
 
     def _lock_body(self, run: RunInfo, lock: HeldLock | None) -> dict[str, Any]:
         body: dict[str, Any] = run.to_json()
@@ -275,16 +291,38 @@ class Journal:
     def _unlock_body(self) -> dict[str, Any]:
         return {"lock": {"id": self._lock.info.id}} if self._lock is not None else {}
 
-    def _accept(self, why: load.Older) -> None:
-        self._rollback = why.text
-        self.notices.append(
-            Diagnostic(
-                name="rollback-accepted",
-                severity="warning",
-                summary=f"An older copy of the recorded state was accepted: {why.text}.",
-                detail="Tokens made since are unknown to it. Compare `provisioner plan` with what the vendors show.",
-            )
-        )
+    def _object(self, objections: list[Objection], *, accept: bool, looking: bool) -> None:
+        self._objections, self._accepted = objections, accept
+        for objection in objections:
+            if accept:
+                self.notices.append(_accepted(objection))
+            elif looking and objection.notice is not None:
+                self.notices.append(objection.notice)
+            else:
+                raise objection.error
+
+
+def _objections(
+    store: Store, loaded: load.Loaded, why: load.Older | None, mark: marks.Mark | None, now: datetime
+) -> list[Objection]:
+    found = [Objection(why.text, why.error(store.location))] if why else []
+    if mark is not None and mark.kind == marks.MOVED:
+        found.append(of_mark(mark, store.location))
+    behind = of_clock(loaded.state, now, store.location)
+    return [*found, behind] if behind else found
+
+
+def _accepted(objection: Objection) -> Diagnostic:
+    return Diagnostic(
+        name="rollback-accepted",
+        severity="warning",
+        summary=f"An older copy of the recorded state was accepted: {objection.text}.",
+        detail="Tokens made since are unknown to it. Compare `provisioner plan` with what the vendors show.",
+    )
+
+
+def _whence(mark: marks.Mark) -> str:
+    return f"from {mark.other} at {times.to_rfc3339(mark.at)} by {mark.by}"
 
 
 def _ready(draft: Draft) -> _Ready:

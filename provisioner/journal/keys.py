@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import Invalid, StateUntrusted
 from provisioner.journal.entries import FORMAT, canonical
 from provisioner.journal.stores.base import Store
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 
 SIZE = 32

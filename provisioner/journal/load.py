@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from provisioner.errors import Diagnostic, StateUntrusted
 from provisioner.journal import chain
@@ -18,6 +17,7 @@ from provisioner.journal.entries import NewerFormat, NotAnEntry, read_links
 from provisioner.journal.memory import Seen, SeenSegment
 from provisioner.journal.stores.base import Position, Segment, Store, segment_name
 from provisioner.model.recorded import State
+from provisioner.records import dataclass, field
 
 
 @dataclass(slots=True, kw_only=True)

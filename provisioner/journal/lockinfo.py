@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from provisioner.records import dataclass, fields
 from provisioner.times import from_rfc3339, to_rfc3339
 
 

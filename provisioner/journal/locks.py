@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Self
 from uuid import uuid4
@@ -21,6 +20,7 @@ from provisioner.errors import Diagnostic, LockHeld, StoreFailed
 from provisioner.journal.lockinfo import LockInfo, machine_id, process_start
 from provisioner.journal.run import RunInfo
 from provisioner.journal.stores.base import Store
+from provisioner.records import replace
 from provisioner.times import to_rfc3339
 
 LEASE = 60  # seconds

@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from provisioner.journal.files import make_private_directory, read_bytes, replace_file
 from provisioner.journal.xdg import state_folder
+from provisioner.records import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class HeadMemory:
             if known is None or (known.serial, known.head) != (seen.serial, seen.head):
                 self.remember_head(seen.lineage, seen.serial, seen.head)
             if known is None or known.segments != seen.segments:
-                segments = {name: asdict(segment) for name, segment in seen.segments.items()}
+                segments = {name: _members(segment) for name, segment in seen.segments.items()}
                 _write(self._of(seen.lineage) / "segments.json", segments)
             if self.lineage_at(identity) != seen.lineage:
                 _write(self._at(identity), {"location": identity, "lineage": seen.lineage})
@@ -101,6 +101,10 @@ class HeadMemory:
 def _file_name(lineage: str) -> str:
     """A lineage is ours and a UUID; one that was edited into something else must not become a path."""
     return lineage if lineage.replace("-", "").isalnum() else sha256(lineage.encode()).hexdigest()[:32]
+
+
+def _members(segment: SeenSegment) -> dict[str, str | int]:
+    return {one.name: getattr(segment, one.name) for one in fields(segment)}
 
 
 def _read(path: Path) -> dict[str, Any]:

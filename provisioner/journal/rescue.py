@@ -14,7 +14,6 @@ import re
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from provisioner.model.recorded import (
     record_from_json,
     record_to_json,
 )
+from provisioner.records import dataclass, field, replace
 from provisioner.times import to_rfc3339
 
 _SEALED = re.compile(r"v1:[A-Za-z0-9_-]+:\d+:[A-Za-z0-9+/=]+")

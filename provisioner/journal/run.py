@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from provisioner.records import dataclass
 
 # Who started a pipeline, by the variable that its system sets; the first that is set wins.
 _CI_ACTORS = (

@@ -6,13 +6,13 @@ table of docs/architecture.md. `state/entry.schema.json` is this, written out: `
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from typing import Any
 
 from provisioner.journal.entries import FORMAT, KINDS, LARGEST
 from provisioner.model import recorded
+from provisioner.records import MISSING, fields
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$"}
@@ -147,9 +147,9 @@ def _object(cls: Any, kind: str | None = None) -> dict[str, Any]:
     """A dataclass's JSON: absent is the default, so only what has none is required."""
     properties: dict[str, Any] = {} if kind is None else {"kind": {"const": kind}}
     required = [] if kind is None else ["kind"]
-    for field in dataclasses.fields(cls):
+    for field in fields(cls):
         properties[field.name] = _of_annotation(str(field.type))
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        if field.default is MISSING and field.default_factory is MISSING:
             required.append(field.name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 

@@ -8,18 +8,19 @@ A state is a row of segments (numbered from 1), each some lines of JSON. A store
   can be done.
 - **private**: nobody but the owner reads it (mode 0600, a private bucket, a database's own rights).
 
-How a store finds the end: a directory by the newest segment and its size, PostgreSQL by the head's hash in a row that
-it locks, object storage by a conditional put of the next numbered object. `Position` carries what each of them needs.
+How a store finds the end: a directory by the newest segment and its size, PostgreSQL by the entry that nothing follows
+yet, object storage by a conditional put of the next numbered object, Terraform's HTTP protocol by its lock. `Position`
+carries what each of them needs. Lines are entries (see `entries.py`): a store may read their serial and kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from provisioner.errors import StoreFailed
+from provisioner.errors import HeadMoved, Invalid, StateUntrusted, StoreFailed
 from provisioner.journal.lockinfo import LockInfo
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def segment_name(number: int) -> str:
 class Store(Protocol):
     """Thread-safe: one thread appends at a time, others may use keys and lock meanwhile.
 
-    Every method raises StoreFailed "state-unreachable" where the store cannot be reached, read or written.
+    Every method raises StoreFailed "state-unreachable" where the store cannot be reached, read or written. What adds to
+    the chain raises StateUntrusted "state-rolled-back" where the end lies before what was acknowledged.
     """
 
     location: str  # as users write it, never with credentials
@@ -73,6 +75,17 @@ class Store(Protocol):
 
     def truncate(self, at: Position, torn: int) -> None:
         """Cuts `torn` bytes off behind `at`. Raises HeadMoved where they are not what stands there."""
+
+    def crowded(self) -> bool:
+        """Whether the newest segment came in so many pieces that a checkpoint is cheaper than reading them again."""
+
+    # -- what this copy is (see `marks.py`): one small document beside the chain -------------------------------------
+
+    def read_mark(self) -> bytes | None:
+        """As of the last `load`, or later."""
+
+    def write_mark(self, data: bytes | None) -> None:
+        """Durable when it returns. None removes it."""
 
     # -- data keys, sealed already, beside the chain -----------------------------------------------------------------
 
@@ -103,6 +116,35 @@ class Store(Protocol):
 
 
 Opener = Callable[..., Store]
+
+
+def moved(location: str) -> HeadMoved:
+    """The fence held: the end is not where the writer left it."""
+    return HeadMoved(
+        "head-moved",
+        f"Another run appended to the recorded state at {location} first.",
+        "This run stopped before its next request; what it did is recorded. Run the command again.",
+    )
+
+
+def forgotten(location: str) -> StateUntrusted:
+    """The end lies before what this very run was told is durable."""
+    return StateUntrusted(
+        "state-rolled-back",
+        f"The recorded state at {location} lost what it had acknowledged to this run.",
+        "Nothing more is sent. Somebody put an older copy back, or the store forgets: find out which before anything "
+        "else is applied; `provisioner history` shows what is left.",
+    )
+
+
+def missing_package(location: str, extra: str) -> Invalid:
+    """A store whose optional package is not installed (pyproject.toml, optional-dependencies)."""
+    return Invalid(
+        "state-missing-dependency",
+        f"The recorded state at {location} needs a package that is not installed.",
+        f"Install it: python -m pip install 'provisioner[{extra}]'",
+        key_path="state.location",
+    )
 
 
 def failed(location: str, what: str, why: object) -> StoreFailed:

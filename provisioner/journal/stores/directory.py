@@ -3,6 +3,7 @@
     journal/00000001.jsonl ...   segments, appended to and fsynced, never rewritten
     keys/ID.json                 data keys, sealed to age recipients
     lock.json                    who holds the lock
+    mark.json                    what this copy is, where it is being copied or was moved away
     append.lock                  flocked for the moment of one append, one look or one change of the lock
 
 The moment's flock and the check that the newest segment ends where the writer says make the fence: of two that append
@@ -21,7 +22,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from provisioner.errors import HeadMoved
 from provisioner.journal.files import (
     create_file,
     make_private_directory,
@@ -31,7 +31,7 @@ from provisioner.journal.files import (
     write_all,
 )
 from provisioner.journal.lockinfo import LockInfo, lock_from_json
-from provisioner.journal.stores.base import Position, Segment, failed, segment_name
+from provisioner.journal.stores.base import Position, Segment, failed, forgotten, moved, segment_name
 from provisioner.times import from_rfc3339
 
 _SEGMENT = re.compile(r"(\d{8})\.jsonl")
@@ -49,6 +49,7 @@ class DirectoryStore:
         self._journal = root / "journal"
         self._keys = root / "keys"
         self._lock = root / "lock.json"
+        self._mark = root / "mark.json"
 
     # -- segments ----------------------------------------------------------------------------------------------------
 
@@ -63,7 +64,7 @@ class DirectoryStore:
 
     def append(self, data: bytes, at: Position, head: str) -> Position:
         with self._guard("append to"), self._flock(write=True):
-            self._check_end(at, at.size)
+            self._check_end(at)
             file = os.open(self._path(at.segment), os.O_WRONLY | os.O_CLOEXEC)
             try:
                 self._write_behind(file, data, at.size)
@@ -76,16 +77,16 @@ class DirectoryStore:
             make_private_directory(self.root)
             make_private_directory(self._journal)
             with self._flock(write=True):
-                self._check_end(at, at.size)
+                self._check_end(at)
                 try:
                     create_file(self._path(at.segment + 1), data)
                 except FileExistsError:
-                    raise self._moved() from None
+                    raise moved(self.location) from None
         return Position(at.segment + 1, len(data), head)
 
     def truncate(self, at: Position, torn: int) -> None:
         with self._guard("write"), self._flock(write=True):
-            self._check_end(at, at.size + torn)
+            self._check_end(at, torn)
             file = os.open(self._path(at.segment), os.O_WRONLY | os.O_CLOEXEC)
             try:
                 os.ftruncate(file, at.size)
@@ -105,19 +106,18 @@ class DirectoryStore:
                 os.fsync(file)
             raise
 
-    def _check_end(self, at: Position, size: int) -> None:
+    def _check_end(self, at: Position, torn: int = 0) -> None:
         segments = self._numbers()
         newest = segments[-1] if segments else 0
         actual = self._path(newest).stat().st_size if newest else 0
-        if (newest, actual) != (at.segment, size if at.segment else 0):
-            raise self._moved()
+        acknowledged = (at.segment, at.size if at.segment else 0)
+        if (newest, actual) < acknowledged:
+            raise forgotten(self.location)
+        if (newest, actual) != (at.segment, acknowledged[1] + torn):
+            raise moved(self.location)
 
-    def _moved(self) -> HeadMoved:
-        return HeadMoved(
-            "head-moved",
-            f"Another run appended to the recorded state at {self.location} first.",
-            "This run stopped before its next request; what it did is recorded. Run the command again.",
-        )
+    def crowded(self) -> bool:
+        return False
 
     def _segments(self) -> list[Segment]:
         return [self._stamped(number) for number in self._numbers()]
@@ -174,6 +174,24 @@ class DirectoryStore:
         if not _KEY_ID.fullmatch(key_id):
             raise FileNotFoundError(f"no data key has the id {key_id!r}")
         return self._keys / f"{key_id}.json"
+
+    # -- the mark ----------------------------------------------------------------------------------------------------
+
+    def read_mark(self) -> bytes | None:
+        with self._guard("read"):
+            try:
+                return read_bytes(self._mark)
+            except FileNotFoundError:
+                return None
+
+    def write_mark(self, data: bytes | None) -> None:
+        with self._guard("mark"):
+            make_private_directory(self.root)
+            if data is not None:
+                replace_file(self._mark, data)
+                return
+            self._mark.unlink(missing_ok=True)
+            sync_directory(self.root)
 
     # -- the lock ----------------------------------------------------------------------------------------------------
 
