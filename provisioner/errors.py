@@ -24,10 +24,10 @@ Codes are stable and listed in docs/diagnostics.md; `codes.py` holds the table a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.codes import CODES
+from provisioner.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

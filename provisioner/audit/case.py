@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -15,6 +14,7 @@ from provisioner.model.desired import Application, CreditFloor, Desired
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
 from provisioner.planning.policies import TokenCase
 from provisioner.planning.refactoring import follow, forgotten
+from provisioner.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

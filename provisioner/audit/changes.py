@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from provisioner.audit.seen import Mark, Seen
 from provisioner.model.recorded import Operation, ResourceRecord, TokenRecord
+from provisioner.records import dataclass, field
 
 _CLOCKS_DIFFER = timedelta(minutes=5)  # between machines that take turns; more than this is no mere skew
 _BEFORE_LOCK = frozenset({"checkpoint", "rollback-accepted"})  # written in one append with the lock that follows

@@ -12,12 +12,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from provisioner.audit.seen import Mark, Seen
 from provisioner.model.recorded import ApplicationRecord, TokenRecord
+from provisioner.records import dataclass
 from provisioner.secret import MASK, fingerprint
 
 _SEALED = re.compile(r"v1:[A-Za-z0-9_-]+:\d+:[A-Za-z0-9+/]+=*")

@@ -10,11 +10,11 @@ import binascii
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from provisioner.errors import StateUntrusted
 from provisioner.journal.keys import DataKeyFile, key_file_from_bytes
 from provisioner.model.recorded import ApplicationRecord, ResourceRecord, Sealed, TokenRecord
+from provisioner.records import dataclass, field
 
 _ARMOR = ("-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----")
 _VERSION = "age-encryption.org/v1"

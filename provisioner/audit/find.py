@@ -6,12 +6,12 @@ replaced, revoked or forgotten years ago is found too. A stranger's is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner.audit.case import Case
 from provisioner.audit.lives import ACCESS, CLIENT_SECRET, FORGOTTEN, RENEWED, ROTATED, Value
 from provisioner.model.recorded import EXPIRED, IN_DOUBT, LIVE, RETIRING, REVOKED, UNAUTHORIZED, TokenRecord
+from provisioner.records import dataclass
 from provisioner.times import to_rfc3339
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from provisioner.audit.seen import Mark
+from provisioner.records import dataclass
 
 if TYPE_CHECKING:
     from provisioner.audit.case import Case

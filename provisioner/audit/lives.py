@@ -8,7 +8,6 @@ needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from provisioner.model.recorded import (
     ResourceRecord,
     TokenRecord,
 )
+from provisioner.records import dataclass, field
 
 ACCESS, REFRESH, CLIENT_SECRET = "access_token", "refresh_token", "client_secret"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,6 +13,7 @@ from provisioner.audit.seen import Mark, Seen
 from provisioner.model.plan import PURCHASE
 from provisioner.model.recorded import CreditsRecord, Operation
 from provisioner.planning.doubts import only_bought
+from provisioner.records import dataclass, field
 
 DAY = timedelta(hours=24)
 

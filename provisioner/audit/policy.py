@@ -17,13 +17,13 @@ reason = "Audit of Q4, ticket 4711"
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from provisioner.audit.finding import SEVERITIES, Finding
 from provisioner.errors import Diagnostic, Invalid
+from provisioner.records import dataclass, field, replace
 
 _HASH_LENGTH = 64
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner.audit.case import Case
 from provisioner.audit.finding import SEVERITIES, Finding
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from provisioner.audit.shape import Shape, entry_shape
 from provisioner.journal.chain import Line
 from provisioner.journal.fold import Change
 from provisioner.model.recorded import State
+from provisioner.records import dataclass, field
 
 
 @dataclass(slots=True)

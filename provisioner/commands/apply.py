@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -49,6 +48,7 @@ from provisioner.model.plan import (
     Plan,
     PlanOptions,
 )
+from provisioner.records import dataclass
 
 if TYPE_CHECKING:
     from provisioner.journal.locks import HeldLock

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -37,6 +36,7 @@ from provisioner.journal.stores.opening import open_store
 from provisioner.model.desired import Desired
 from provisioner.model.observed import ProviderObservation
 from provisioner.providers.base import Applications, Credits, Revoke
+from provisioner.records import dataclass, field
 from provisioner.secret import Secret
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -46,6 +45,7 @@ from provisioner.providers.base import (
     Provider,
     TokenWish,
 )
+from provisioner.records import dataclass, replace
 
 _PATIENCE = timedelta(minutes=1)  # for the lock, after a person has answered: their code is good for minutes only
 

@@ -6,13 +6,12 @@ asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from provisioner.commands import planning
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.opening import Reveal, Secrets, StateOptions, accounts, read_state, sealer_of, tell
 from provisioner.engine.events import Listener
 from provisioner.model.plan import Plan, PlanOptions
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

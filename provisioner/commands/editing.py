@@ -6,7 +6,6 @@ No vendor is asked and no key is needed: an object keeps its id, which is what i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner import providers, times
@@ -21,6 +20,7 @@ from provisioner.journal.journal import Draft
 from provisioner.journal.lockinfo import LockInfo
 from provisioner.journal.locks import force_unlock as break_lock
 from provisioner.model.recorded import ResourceRecord, State, TokenRecord, record_to_json
+from provisioner.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.config.load import load
 from provisioner.errors import Invalid
 from provisioner.model.desired import Desired
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.commands.filing import read_file
 from provisioner.config.format import formatted
 from provisioner.config.sources import files_of
 from provisioner.errors import Diagnostic, Invalid
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

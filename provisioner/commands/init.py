@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.config.starter import starter
 from provisioner.errors import Invalid
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from provisioner.journal.history import row
 from provisioner.journal.journal import Journal
 from provisioner.journal.lockinfo import LockInfo
 from provisioner.model.recorded import ResourceRecord, State
+from provisioner.records import dataclass
 from provisioner.render.plan_file import SavedPlan, load
 
 

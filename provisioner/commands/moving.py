@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from dataclasses import dataclass
 
 from provisioner.commands.editing import EditOptions
 from provisioner.commands.filing import load_file, write_private
@@ -23,6 +22,7 @@ from provisioner.errors import Invalid
 from provisioner.journal.entries import read_links
 from provisioner.journal.journal import Draft
 from provisioner.journal.stores.base import Position, Store
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

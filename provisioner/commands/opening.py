@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from provisioner.journal.stores.base import Store
 from provisioner.journal.stores.opening import open_store
 from provisioner.model.desired import Desired, Reference
 from provisioner.model.recorded import State
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:

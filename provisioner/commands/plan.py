@@ -3,7 +3,6 @@ key."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from provisioner.commands import planning
@@ -23,6 +22,7 @@ from provisioner.commands.opening import (
 from provisioner.commands.planning import Planned
 from provisioner.engine.events import Listener
 from provisioner.model.plan import Due, PlanOptions
+from provisioner.records import dataclass
 from provisioner.render.plan_file import dump
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from provisioner.model.observed import Observed
 from provisioner.model.plan import Due, Plan, PlanOptions
 from provisioner.model.recorded import State
 from provisioner.planning.planner import make_plan
+from provisioner.records import dataclass, replace
 
 if TYPE_CHECKING:
     from provisioner.journal.seal import Sealer

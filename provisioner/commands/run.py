@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import FrameType
 
 from provisioner.commands.filing import FileOptions, load_file
@@ -17,6 +16,7 @@ from provisioner.commands.tokens import TokenRequest, chosen, token
 from provisioner.deliver.base import environment
 from provisioner.engine.events import Listener
 from provisioner.errors import Invalid
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from provisioner.commands.apply import Applied, ApplyRequest, Interrupts, apply
 from provisioner.commands.filing import FileOptions, load_file, write_private
@@ -13,6 +12,7 @@ from provisioner.engine.events import Listener
 from provisioner.errors import Invalid
 from provisioner.model.desired import Desired, ImportBlock
 from provisioner.model.plan import Plan, PlanOptions
+from provisioner.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioner import times
@@ -31,6 +30,7 @@ from provisioner.engine.fetch import fetch_token, recorded_token, serves
 from provisioner.errors import Diagnostic, Invalid, NeedsPerson
 from provisioner.model.desired import Desired
 from provisioner.model.recorded import State, TokenRecord
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 from provisioner import providers
@@ -11,6 +10,7 @@ from provisioner.config.problems import absolute, key_path
 from provisioner.errors import Diagnostic
 from provisioner.model.desired import Application, CreditFloor, Desired
 from provisioner.providers.base import Credits, Vendor
+from provisioner.records import replace
 from provisioner.times import format_duration
 
 

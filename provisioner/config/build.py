@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +23,7 @@ from provisioner.config.refactorings import build_refactorings
 from provisioner.config.values import Table, url_fault
 from provisioner.model.desired import Desired, Encryption, ProviderConfig, Safety, TokenPolicy
 from provisioner.providers.base import Vendor
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from provisioner.address import Address
 from provisioner.model.desired import Application, CreditFloor, Desired, SecretRef, TokenPolicy
+from provisioner.records import fields
 
 _APPLICATION = tuple(f.name for f in fields(Application) if f.name not in ("file", "line", "policy", "address"))
 _FLOOR = tuple(f.name for f in fields(CreditFloor) if f.name not in ("file", "line"))

@@ -7,13 +7,13 @@ An instance depends on its own key and value only, so another key adds an instan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.address import NAME, Address
 from provisioner.config.lines import KeyPath
 from provisioner.config.problems import Problems, did_you_mean
 from provisioner.config.variables import UnknownName, Variables, expand_tree
+from provisioner.records import dataclass
 
 Value = str | Mapping[str, str]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from provisioner.config import lines
 from provisioner.config.lines import KeyPath
 from provisioner.errors import Diagnostic, Invalid
+from provisioner.records import dataclass, field
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")

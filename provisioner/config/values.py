@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from provisioner.config.lines import KeyPath
 from provisioner.config.problems import Problems, did_you_mean
 from provisioner.model.desired import Reference, SecretRef
+from provisioner.records import dataclass
 from provisioner.times import parse_duration
 
 _DECIMAL = re.compile(r"\d+(?:\.\d+)?")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from provisioner.address import Address
 from provisioner.errors import Invalid
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 from provisioner.times import to_rfc3339
 

@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provisioner import providers as registry
@@ -37,6 +36,7 @@ from provisioner.model.desired import Desired
 from provisioner.model.plan import NOTHING, Plan, Step
 from provisioner.model.recorded import ApplicationRecord, State
 from provisioner.providers.base import Provider
+from provisioner.records import dataclass, field
 
 if TYPE_CHECKING:
     from provisioner.journal.journal import Journal, RunInfo

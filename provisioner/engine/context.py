@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from provisioner.model.recorded import (
     TokenRecord,
 )
 from provisioner.providers.base import ClientCredentials, Provider, Vendor
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from provisioner.engine import retire, steps_application, steps_credits, steps_record, steps_refresh, steps_token
 from provisioner.engine.context import Context, Stopped
@@ -20,6 +19,7 @@ from provisioner.errors import (
 )
 from provisioner.model import plan
 from provisioner.model.plan import Step
+from provisioner.records import dataclass
 
 Operate = Callable[[Context, Step], Ended]
 

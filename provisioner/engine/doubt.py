@@ -7,7 +7,6 @@ Nothing here sends, waits or reads a clock. `settle.py` writes what these functi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +28,7 @@ from provisioner.model.plan import (
 from provisioner.model.recorded import LOST, Operation, State, TokenRecord
 from provisioner.planning.doubts import settlement
 from provisioner.providers.base import Vendor
+from provisioner.records import dataclass, replace
 from provisioner.times import to_rfc3339
 
 AUTHORIZE_TOKEN = "token.authorize"  # noqa: S105  # an operation's name: the exchange of a code, or of a device's approval

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from provisioner.engine.events import DONE
 from provisioner.errors import Diagnostic
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import Step
+from provisioner.records import dataclass, field
 
 DONE, FAILED, IN_DOUBT, NOT_STARTED, HANDOFF = "done", "failed", "in_doubt", "not_started", "handoff"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from provisioner.model.observed import Observed
 from provisioner.model.plan import CREATE, CREATE_TOKEN, REFRESH_TOKEN, REPLACE, REPLACE_TOKEN, UPDATE, Reason, Step
 from provisioner.model.recorded import LIVE, State, TokenRecord
 from provisioner.providers.base import Provider, Refresh
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 from provisioner.times import format_duration
 

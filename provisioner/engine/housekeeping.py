@@ -6,7 +6,6 @@ A run in which nothing differs appends nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from provisioner.address import Address
@@ -30,6 +29,7 @@ from provisioner.model.recorded import (
     TokenRecord,
 )
 from provisioner.providers.base import Refresh, Revoke
+from provisioner.records import dataclass, replace
 
 # A server's clock and ours differ; an end that moved by less than this is the same end.
 _SKEW = timedelta(minutes=2)

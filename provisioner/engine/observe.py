@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -39,6 +38,7 @@ from provisioner.model.observed import (
 from provisioner.model.plan import PURCHASE
 from provisioner.model.recorded import LIVE, RETIRING, ApplicationRecord, State, TokenRecord
 from provisioner.providers.base import ClientCredentials, Opener, Provider
+from provisioner.records import dataclass, field, replace
 
 T = TypeVar("T")
 

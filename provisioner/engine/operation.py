@@ -15,7 +15,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from provisioner.engine import drafts
@@ -35,6 +34,7 @@ from provisioner.errors import (
 from provisioner.journal.journal import Draft
 from provisioner.model.plan import Step
 from provisioner.model.recorded import Operation, ResourceRecord
+from provisioner.records import dataclass, field
 
 T = TypeVar("T")
 

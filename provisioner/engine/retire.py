@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from provisioner.engine import drafts
 from provisioner.engine.context import Context
 from provisioner.engine.earlier import refreshes_settled, revocations_settled
@@ -18,6 +16,7 @@ from provisioner.errors import StepRefused
 from provisioner.model.plan import FORGET_RECORD, REVOKE_TOKEN, Step
 from provisioner.model.recorded import TokenRecord
 from provisioner.providers.base import Revoked
+from provisioner.records import replace
 from provisioner.times import to_rfc3339
 
 

@@ -8,7 +8,6 @@ overlap, a later one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from provisioner.engine import drafts
@@ -25,6 +24,7 @@ from provisioner.model.recorded import (
     record_to_json,
 )
 from provisioner.providers.base import ClientCredentials
+from provisioner.records import replace
 
 PREVIOUS = "previous"
 READABLE = "readable"  # reading this registration changes nothing: the server gave out no new token when it was tried

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from provisioner.model.desired import Application, Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import CREATE_TOKEN, PURCHASE, REFRESH_TOKEN, REGISTER_APPLICATION, REVOKE_TOKEN
 from provisioner.model.recorded import REVOKED, Operation, ResourceRecord, State, TokenRecord
+from provisioner.records import replace
 from provisioner.times import to_rfc3339
 
 if TYPE_CHECKING:

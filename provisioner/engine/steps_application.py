@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from provisioner.engine import drafts
@@ -40,6 +39,7 @@ from provisioner.model.plan import (
 from provisioner.model.recorded import ADOPTED, CREATED, ApplicationRecord, Sealed
 from provisioner.planning.registered import declared
 from provisioner.providers.base import Provider
+from provisioner.records import replace
 from provisioner.secret import Secret
 
 Registered = tuple[ApplicationRecord, Mapping[str, Secret]]

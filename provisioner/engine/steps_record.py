@@ -7,13 +7,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from provisioner.engine.context import Context
 from provisioner.engine.ended import Ended
 from provisioner.engine.operation import record
 from provisioner.model.plan import FORGET_RECORD, MOVE, RECORD, Step
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, ResourceRecord, TokenRecord
+from provisioner.records import replace
 
 
 def forget(ctx: Context, step: Step) -> Ended:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from provisioner.engine import drafts
 from provisioner.engine.context import Context
 from provisioner.engine.earlier import refreshes_settled
@@ -22,6 +20,7 @@ from provisioner.model.desired import Application
 from provisioner.model.plan import CREATE_TOKEN, REFRESH_TOKEN, Step
 from provisioner.model.recorded import UNAUTHORIZED, TokenRecord
 from provisioner.providers.base import ClientCredentials, Grant, Provider, TokenWish
+from provisioner.records import replace
 
 
 def refresh(ctx: Context, step: Step) -> Ended:

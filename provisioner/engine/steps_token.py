@@ -9,7 +9,6 @@ revoked
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from provisioner.engine import drafts
 from provisioner.engine.context import Context, Stopped
@@ -32,6 +31,7 @@ from provisioner.model.desired import Application
 from provisioner.model.plan import CREATE_TOKEN, Step
 from provisioner.model.recorded import LIVE, RETIRING, REVOKED, Operation, TokenRecord
 from provisioner.providers.base import ClientCredentials, Grant, Provider, Revoke, TokenWish
+from provisioner.records import dataclass, replace
 from provisioner.times import to_rfc3339
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from provisioner.model.recorded import (
     TokenRecord,
 )
 from provisioner.providers.base import Grant, TokenWish
+from provisioner.records import dataclass, replace
 from provisioner.secret import Secret
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from provisioner.engine.context import Context
@@ -10,6 +9,7 @@ from provisioner.errors import Interrupted, ProviderFailed, StepRefused
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedCredits, ObservedToken
 from provisioner.planning.doubts import only_bought
 from provisioner.providers.base import ClientCredentials, Provider
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 
 

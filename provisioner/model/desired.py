@@ -6,12 +6,12 @@ Built only by `config.build`; everything to the right of it may trust the types 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from provisioner.address import Address
+from provisioner.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

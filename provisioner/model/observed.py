@@ -6,10 +6,11 @@ Serialisable in full, because a saved plan carries it; it never holds a secret, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from provisioner.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

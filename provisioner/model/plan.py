@@ -6,7 +6,6 @@ The engine executes `operation` with `params` and nothing else; `reason` explain
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from provisioner.address import Address
 from provisioner.errors import Diagnostic
 from provisioner.model.observed import Observed
+from provisioner.records import dataclass, field
 
 # Actions, in Terraform's words.
 NOOP: tuple[str, ...] = ("no-op",)

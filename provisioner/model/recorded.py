@@ -7,12 +7,12 @@ token keeps its own. A secret is present only as `Sealed`, which this module can
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from provisioner.address import Address, parse_address
+from provisioner.records import MISSING, dataclass, field, fields
 from provisioner.times import from_rfc3339, to_rfc3339
 
 
@@ -248,13 +248,11 @@ _CLASSES: dict[str, Any] = {"application": ApplicationRecord, "token": TokenReco
 
 
 def _defaults(cls: Any) -> dict[str, Any]:
-    import dataclasses
-
     found = {}
-    for f in dataclasses.fields(cls):
-        if f.default is not dataclasses.MISSING:
+    for f in fields(cls):
+        if f.default is not MISSING:
             found[f.name] = f.default
-        elif f.default_factory is not dataclasses.MISSING:
+        elif f.default_factory is not MISSING:
             found[f.name] = f.default_factory()
         else:
             found[f.name] = _MISSING

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from provisioner.records import dataclass, field
 from provisioner.secret import MASK, Secret
 
 _LONGEST_QUOTE = 300  # characters of a vendor's words in one of our sentences

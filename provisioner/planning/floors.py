@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
@@ -34,6 +33,7 @@ from provisioner.planning.doubts import HAPPENED, blocking, settlement
 from provisioner.planning.situation import Situation
 from provisioner.planning.values import bought_since, of_record, of_wanted_floor
 from provisioner.providers.base import Credits
+from provisioner.records import dataclass
 from provisioner.times import to_rfc3339
 
 

@@ -9,7 +9,6 @@ more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,6 +24,7 @@ from provisioner.planning.planner import situation_of
 from provisioner.planning.selection import select
 from provisioner.planning.situation import Situation
 from provisioner.providers.base import Vendor
+from provisioner.records import replace
 
 _DAY = timedelta(hours=24)  # how long a purchase counts against max_per_day
 

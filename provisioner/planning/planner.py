@@ -6,7 +6,6 @@ A decision table of every situation stands in docs/architecture.md; the rooms be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from provisioner import providers
@@ -20,6 +19,7 @@ from provisioner.planning import applications, floors, refactoring, renewal, saf
 from provisioner.planning.drift import find_drift, strangers
 from provisioner.planning.situation import Situation
 from provisioner.providers.base import Vendor
+from provisioner.records import replace
 
 DESTROYED = Reason("destroy", "the whole stack is to be destroyed")
 

@@ -8,7 +8,6 @@ proved.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from provisioner.model.desired import Application
@@ -16,6 +15,7 @@ from provisioner.model.observed import DEAD, ObservedApplication, ObservedToken
 from provisioner.model.recorded import LOST, REVOKED, UNAUTHORIZED, ApplicationRecord, Operation, TokenRecord
 from provisioner.planning.renewal import due_at, rotation_due_at
 from provisioner.providers.base import Refresh, Vendor
+from provisioner.records import dataclass
 from provisioner.times import format_duration, to_rfc3339
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from provisioner.address import Address
@@ -19,6 +18,7 @@ from provisioner.model.recorded import (
     TokenRecord,
 )
 from provisioner.providers.base import Vendor
+from provisioner.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

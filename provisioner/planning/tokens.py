@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.address import Address
@@ -37,6 +36,7 @@ from provisioner.planning.policies import TokenCase, Verdict, judge
 from provisioner.planning.situation import Situation
 from provisioner.planning.values import SENSITIVE, TOKEN_UNKNOWN, of_record, of_wanted_token
 from provisioner.providers.base import Revoke
+from provisioner.records import dataclass
 from provisioner.times import format_duration
 
 _SECRETS = SENSITIVE["token"]

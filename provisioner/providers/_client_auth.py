@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
 from provisioner.errors import ProviderFailed
 from provisioner.providers._urls import Field
 from provisioner.providers.base import ClientCredentials
+from provisioner.records import dataclass, replace
 from provisioner.secret import Secret
 
 BASIC, POST, NONE, JWT = "client_secret_basic", "client_secret_post", "none", "private_key_jwt"

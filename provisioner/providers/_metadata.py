@@ -6,12 +6,12 @@ Endpoints are taken from the document and never built: a missing trailing slash 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from provisioner.errors import BadAnswer, ProviderFailed
 from provisioner.providers._urls import JSON_ONLY, json_object, url_problem
+from provisioner.records import dataclass
 
 if TYPE_CHECKING:
     from provisioner.net.session import Session

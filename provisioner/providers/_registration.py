@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from provisioner.errors import BadAnswer, InDoubt
@@ -16,6 +15,7 @@ from provisioner.providers._grants import parse_scopes
 from provisioner.providers._oauth2_vendor import registration_of
 from provisioner.providers._refusals import refusal
 from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, url_problem
+from provisioner.records import replace
 from provisioner.secret import Secret
 
 # Members of an answer that are recorded in clear: known ones only, because an unknown one may hold a secret.

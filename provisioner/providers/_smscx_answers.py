@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from provisioner.net import limits
 from provisioner.net.answers import Answer, NotJson
 from provisioner.providers import _vendor_api as api
 from provisioner.providers.base import Grant
+from provisioner.records import dataclass
 from provisioner.secret import Secret
 
 NEVER = "never"

@@ -17,7 +17,6 @@ Rules of a Provider method
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -28,6 +27,7 @@ from provisioner.model.desired import Application, CreditFloor, ProviderConfig, 
 from provisioner.model.observed import ObservedApplication, ObservedCredits, ObservedToken, ProviderObservation
 from provisioner.model.plan import Handoff
 from provisioner.model.recorded import ApplicationRecord, TokenRecord
+from provisioner.records import dataclass, field
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:

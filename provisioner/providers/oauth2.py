@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from threading import Lock
@@ -23,6 +22,7 @@ from provisioner.providers._metadata import ENDPOINTS, ServerMetadata, discover
 from provisioner.providers._oauth2_vendor import OAuth2
 from provisioner.providers._revocation import liveness_after, revoke_pair
 from provisioner.providers._urls import Endpoint, Field
+from provisioner.records import replace
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:

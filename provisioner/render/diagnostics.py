@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from provisioner.errors import Diagnostic
+from provisioner.records import replace
 from provisioner.render.style import PLAIN, Style, counted, one_line, paragraph
 
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from provisioner.model.recorded import ResourceRecord, State
+from provisioner.records import dataclass, field
 from provisioner.render.resource_values import deposed_key, record_values
 
 

@@ -6,7 +6,6 @@ is derived again from these. Values of steps are for reading, so their amounts a
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +21,7 @@ from provisioner.model.observed import (
     ProviderObservation,
 )
 from provisioner.model.plan import Drift, Handoff, Plan, PlanOptions, Reason, Spend, Step
+from provisioner.records import MISSING, fields
 from provisioner.render.resource_values import without_secrets
 from provisioner.times import from_rfc3339, to_rfc3339
 
@@ -73,11 +73,11 @@ def _free(value: Any) -> Any:
 
 def _defaults(cls: Any) -> list[tuple[str, Any]]:
     found = []
-    for member in dataclasses.fields(cls):
+    for member in fields(cls):
         default: Any = _NEVER
-        if member.default is not dataclasses.MISSING:
+        if member.default is not MISSING:
             default = member.default
-        elif member.default_factory is not dataclasses.MISSING:
+        elif member.default_factory is not MISSING:
             default = member.default_factory()
         found.append((member.name, default))
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from provisioner.errors import PlanRefused
 from provisioner.model.desired import Desired
 from provisioner.model.plan import Plan
 from provisioner.model.recorded import State
+from provisioner.records import dataclass
 from provisioner.render.configuration_json import configuration
 from provisioner.render.json_text import json_text
 from provisioner.render.plan_codec import encode, plan_from_json
