@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -33,6 +32,7 @@ from provisioner.planning.doubts import blocking
 from provisioner.planning.floors import packs_to_buy
 from provisioner.planning.values import bought_since
 from provisioner.providers.base import Provider
+from provisioner.records import replace
 from provisioner.secret import Secret
 
 _DAY = timedelta(hours=24)
@@ -168,6 +168,7 @@ def _not_needed(floor: CreditFloor, before: ObservedCredits) -> Diagnostic:
 def _bought(
     ctx: Context, step: Step, floor: CreditFloor, provider: Provider, before: ObservedCredits, amount: Decimal
 ) -> Ended:
+    _known_before_it_buys(ctx, step, floor, before)
     operation = announce(
         ctx,
         step,
@@ -197,6 +198,14 @@ def _bought(
         )
         said = (*said, warning("overspent", floor.address, summary, detail))
     return Ended(diagnostics=said, bought=amount)
+
+
+def _known_before_it_buys(ctx: Context, step: Step, floor: CreditFloor, before: ObservedCredits) -> None:
+    """A floor's first step may be a purchase, and that may end in doubt: what it is about stands recorded before."""
+    found = ctx.record(step.object_id) or ctx.serving(step.address)
+    if not isinstance(found, CreditsRecord) or found.provider != floor.provider:
+        ctx.gate()
+        ctx.append(drafts.observed((_recorded(ctx, step, floor, before),), _dropped(ctx, step, floor)))
 
 
 def _send_and_watch(
