@@ -9,9 +9,18 @@ INTERRUPTED = 130
 
 
 def main() -> int:
+    from provisioner.cli import light
+    from provisioner.cli.console import Console
+
+    words = sys.argv[1:]
+    text = light.answer(words, os.environ)
+    if text is not None:
+        console = Console(os.environ)
+        console.out(text)
+        return console.finish(0)
     from provisioner.cli.main import main as run
 
-    code = run(sys.argv[1:])
+    code = run(words)
     if code == INTERRUPTED:
         os._exit(code)  # a thread that still waits for a vendor's answer must not keep the process from leaving
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provisioner.cli.catalogue import COMMANDS
+from provisioner.cli.light import SHELLS
 from provisioner.cli.parser import Parser, Switch
 
 TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
 OUTPUT_FORMATS = ("json", "dotenv", "github", "k8s")
 TOKEN_FORMATS = ("raw", "json", "header")
-SHELLS = ("bash", "zsh", "fish")
 
 
 def build(command: str) -> Parser:

@@ -5,18 +5,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from provisioner.cli.arguments import SHELLS, build
+from provisioner.cli.arguments import build
 from provisioner.cli.catalogue import COMMANDS, GROUPS
+from provisioner.cli.light import FOLDER, SHELLS
 from provisioner.cli.parser import Switch
-
-FOLDER = os.path.join(os.path.dirname(__file__), "completions")  # noqa: PTH118, PTH120  # pathlib costs more than the whole answer
-
-
-def shipped(shell: str) -> str:
-    with open(f"{FOLDER}/provisioner.{shell}", encoding="utf-8") as text:  # noqa: PTH123  # as above
-        return text.read()
 
 
 def generate(shell: str) -> str:
@@ -178,7 +171,7 @@ def _fish_text(text: str) -> str:
 def write() -> None:
     """`make completions`: the shipped scripts, made anew."""
     for shell in SHELLS:
-        with open(f"{FOLDER}/provisioner.{shell}", "w", encoding="utf-8") as text:  # noqa: PTH123  # as in `shipped`
+        with open(f"{FOLDER}/provisioner.{shell}", "w", encoding="utf-8") as text:  # noqa: PTH123  # pathlib is not needed for it
             text.write(generate(shell))
 
 

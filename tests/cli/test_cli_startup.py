@@ -8,8 +8,8 @@ import sys
 import pytest
 from cli_world import ROOT, World
 
-from provisioner.cli import completion
-from provisioner.cli.arguments import SHELLS
+from provisioner.cli import completion, light
+from provisioner.cli.light import SHELLS
 
 HEAVY = ("pydantic", "httpx", "deepdiff", "cryptography", "pyrage", "sqlite3", "http", "asyncio", "unittest", "ssl")
 LIGHT = ("dataclasses", "typing", "json", "shutil", "logging", "tomllib", "pathlib", "hashlib", "inspect")
@@ -56,12 +56,12 @@ def test_validate_needs_no_network_library(world: World) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_shipped_completions_are_what_the_parsers_say(shell: str) -> None:
     """`make completions` was run after the last change of an option."""
-    assert completion.shipped(shell) == completion.generate(shell)
+    assert light.completion(shell) == completion.generate(shell)
 
 
 def test_bash_completes_commands_options_and_choices() -> None:
     """A command, a command of two words, an option, a choice."""
-    script = completion.shipped("bash")
+    script = light.completion("bash")
     ask = (
         'complete_for() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _provisioner; '
         'echo "${COMPREPLY[*]}"; }\n'
