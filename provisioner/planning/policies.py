@@ -118,9 +118,11 @@ def revoked_outside(case: TokenCase) -> Verdict | None:
         return _anew(case, "revoked-outside", "it was revoked behind the recorded state's back")
     if observed is None or observed.liveness != DEAD:
         return None
-    if case.can_refresh and not _refresh_pending(case):
-        # The vendor may have ended the access token alone; the pair is only given up once a refresh is refused.
-        return Verdict(
+    if case.can_refresh:
+        # The vendor may have ended the access token alone, and a refresh in doubt may never have arrived; the pair is
+        # only given up once a refresh is refused. That refusal also settles the doubt, which waiting for a person does
+        # not: what trying once more could kill is already lost.
+        return refresh_in_doubt(case) or Verdict(
             "revoked-outside", REFRESH, "the provider no longer accepts it; its refresh token may still serve"
         )
     return _anew(case, "revoked-outside", "the provider no longer accepts it")
