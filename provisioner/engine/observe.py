@@ -29,6 +29,7 @@ from provisioner.errors import (
 )
 from provisioner.model.desired import Desired
 from provisioner.model.observed import (
+    UNKNOWN,
     Observed,
     ObservedApplication,
     ObservedCredits,
@@ -36,8 +37,9 @@ from provisioner.model.observed import (
     ProviderObservation,
 )
 from provisioner.model.plan import PURCHASE
-from provisioner.model.recorded import LIVE, RETIRING, ApplicationRecord, State, TokenRecord
-from provisioner.providers.base import ClientCredentials, Opener, Provider
+from provisioner.model.recorded import CREATED, LIVE, RETIRING, ApplicationRecord, State, TokenRecord
+from provisioner.planning.registered import another_key, another_secret
+from provisioner.providers.base import Applications, ClientCredentials, Opener, Provider
 from provisioner.records import dataclass, field, replace
 
 T = TypeVar("T")
@@ -56,8 +58,12 @@ class _Seen:
     tokens: dict[str, ObservedToken] = field(default_factory=dict)
 
     def frozen(self) -> ProviderObservation:
+        shown = dict(self.applications)
+        for address, seen in self.registered.items():
+            said = self.applications.get(address)  # what the declaration alone says of it: its key
+            shown[address] = replace(seen, registration={**seen.registration, **said.registration}) if said else seen
         return ProviderObservation(
-            applications=self.applications,
+            applications=shown,
             tokens=dict(sorted(self.tokens.items())),
             credits=self.credits,
             credits_problem=self.credits_problem,
@@ -157,10 +163,15 @@ class _Reader:
     def registrations(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Clients that we registered, each shown to its own registration token only: without a key they are not looked
         at. Nor are those of a server that answered a reading with another token, which a plan could not record."""
+        for name in self.providers:
+            if self._registers(name):
+                yield name, self._task(self._read_applications, name)
         opener = self.open_sealed
         for record in self.applications.values() if opener is not None else ():
+            declared = self.declared.get(record.address)
             readable = record.registration_token is not None and record.registration.get(READABLE)
-            if opener is not None and readable and record.provider in self.providers:
+            another = declared is not None and (declared.client_id is not None or declared.provider != record.provider)
+            if opener is not None and readable and not another and record.provider in self.providers:
                 yield record.provider, self._registration_task(record, opener)
 
     def _registration_task(self, record: ApplicationRecord, open_sealed: Opener) -> Callable[[], None]:
@@ -174,10 +185,14 @@ class _Reader:
 
         return read
 
+    def _registers(self, name: str) -> bool:
+        return self.vendors(self.providers[name].config.type).applications is Applications.REGISTERED
+
     def reads(self) -> Iterator[tuple[str, Callable[[], None]]]:
         floors = {floor.provider for floor in self.desired.credits} | self.doubted
         for name in self.providers:
-            yield name, self._task(self._read_applications, name)
+            if not self._registers(name):
+                yield name, self._task(self._read_applications, name)
             if name in floors:
                 yield name, self._task(self._read_credits, name)
             if self.open_sealed is not None:
@@ -194,11 +209,7 @@ class _Reader:
         wanted = [application for application in self.desired.applications if application.provider == name]
         recorded = {str(address): r for address, r in self.applications.items() if r.provider == name}
         found, unmanaged = self.providers[name].read_applications(wanted, recorded)
-        registered = self.seen[name].registered
-        for address, seen in registered.items():
-            if address in found:  # what the declaration alone says of it: its key
-                registered[address] = replace(seen, registration={**seen.registration, **found[address].registration})
-        self.seen[name].applications, self.seen[name].unmanaged = {**found, **registered}, tuple(unmanaged)
+        self.seen[name].applications, self.seen[name].unmanaged = found, tuple(unmanaged)
 
     def _read_credits(self, name: str) -> None:
         seen, provider = self.seen[name], self.providers[name]
@@ -225,9 +236,27 @@ class _Reader:
         if token.access_token is None:
             return
         secret = open_sealed(token.access_token, token.id, "access_token")
-        found = self.providers[name].probe_token(secret, self._credentials(name, token, open_sealed))
+        try:
+            found = self.providers[name].probe_token(secret, self._credentials(name, token, open_sealed))
+        except CredentialsRefused:
+            serving = self.applications.get(token.application)
+            if serving is None or serving.managed != CREATED:
+                raise
+            # A client of ours: nobody can correct its secret in the file, so a plan must not end with it.
+            found = ObservedToken(liveness=UNKNOWN, detail="the server refuses its client's credentials")
+            self._refused(name, serving)
         with self._lock:
             self.seen[name].tokens[token.id] = found
+
+    def _refused(self, name: str, record: ApplicationRecord) -> None:
+        address = str(record.address)
+        problem = (
+            "the server refuses its client's credentials, as after a reset there; "
+            f"`provisioner apply --replace '{address}'` registers another client"
+        )
+        with self._lock:
+            seen = self.seen[name].registered.get(address) or ObservedApplication(exists=True)
+            self.seen[name].registered[address] = replace(seen, problem=problem)
 
     def _credentials(self, name: str, token: TokenRecord, open_sealed: Opener) -> ClientCredentials | None:
         """Who introspects. Only the client that it was issued to may, so another's are not used; None: the provider
@@ -237,10 +266,9 @@ class _Reader:
             application = None
         serving = self.applications.get(token.application)
         record = issued_to(serving, token)
-        seen = self.seen[name].registered.get(str(token.application))
         if record is not serving:
             application = None  # of a client that was rotated: its own record says who it is
-        elif seen is not None and not seen.exists:
+        elif serving is not None and self._out_of_date(name, serving):
             return None
         try:
             ask = self.providers[name].credentials
@@ -252,6 +280,15 @@ class _Reader:
             # The application is gone, or its secret is no longer declared: the plan says so better than a failed probe.
             return None
         return None if token.client_id not in (None, found.client_id) else found
+
+    def _out_of_date(self, name: str, record: ApplicationRecord) -> bool:
+        """A client that we registered, and that is gone, or has another secret or key than the recorded one."""
+        seen = self.seen[name].registered.get(str(record.address))
+        said = self.seen[name].applications.get(str(record.address))
+        if record.managed != CREATED:
+            return False
+        changed = seen is not None and (not seen.exists or another_secret(record, seen))
+        return changed or (said is not None and another_key(record, said))
 
 
 def _all_of(failures: list[tuple[str, ProvisionerError]]) -> ProvisionerError:

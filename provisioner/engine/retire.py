@@ -11,8 +11,8 @@ from provisioner.engine.earlier import refreshes_settled, revocations_settled
 from provisioner.engine.ended import Ended, note, warning
 from provisioner.engine.events import HANDOFF
 from provisioner.engine.operation import Outcome, announce, patiently, perform, record
-from provisioner.engine.rotation import client_of
-from provisioner.errors import StepRefused
+from provisioner.engine.rotation import client_of, superseded_client
+from provisioner.errors import CredentialsRefused, StepRefused
 from provisioner.model.plan import FORGET_RECORD, REVOKE_TOKEN, Step
 from provisioner.model.recorded import TokenRecord
 from provisioner.providers.base import Revoked
@@ -31,14 +31,19 @@ def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
     if token.access_token is None and token.refresh_token is None:
         record(ctx, step, FORGET_RECORD, drop=(token.id,))
         return Ended()
-    found = patiently(ctx, lambda: _revoke_once(ctx, step, token))
+    try:
+        found = patiently(ctx, lambda: _revoke_once(ctx, step, token))
+    except CredentialsRefused:
+        if not superseded_client(ctx, token):
+            raise
+        found = _nobody_can(ctx, step, token)
     if found is Revoked.SURVIVED:
         summary = "the server answered the revocation, and the token still lives"
         detail = "It stays recorded; the next apply tries again. " + _by_hand(ctx, token)
         raise StepRefused("revocation-unproven", summary, detail, address=str(token.address))
     if found is not Revoked.UNSUPPORTED:
         return Ended()
-    orphan = client_of(ctx, ctx.applications.get(token.application), token) is None
+    orphan = superseded_client(ctx, token) or client_of(ctx, ctx.applications.get(token.application), token) is None
     why = f"client {token.client_id}, which it was issued to, is gone" if orphan else "the vendor has no revoke"
     if token.deposed is not None:
         until = f"until {to_rfc3339(token.expires_at)}" if token.expires_at else "with no known end"

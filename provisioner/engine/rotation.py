@@ -78,6 +78,12 @@ def client_of(ctx: Context, application: Application | None, token: TokenRecord)
     return None if _gone(ctx, serving) else ctx.credentials(application, serving)
 
 
+def superseded_client(ctx: Context, token: TokenRecord) -> bool:
+    """Whether another client of ours serves in the place of the one that it was issued to."""
+    serving = ctx.application_record(token.application)
+    return serving is not None and serving.managed == CREATED and issued_to(serving, token) is not serving
+
+
 def _gone(ctx: Context, record: ApplicationRecord) -> bool:
     """The server showed that it does not know a client of ours; one registered since then is not meant."""
     seen = ctx.observed.of(record.provider).applications.get(str(record.address))

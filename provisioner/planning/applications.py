@@ -180,6 +180,8 @@ def _existing(
     known = _known(application, record, seen)
     waited = str(application.address) in situation.state.handoffs
     managed = record.managed if record else (BY_HANDOFF if waited else ADOPTED)
+    if managed == CREATED and record is not None and known.get("client_id") not in (None, record.client_id):
+        managed = ADOPTED  # the client that takes the place of the one that we registered is somebody else's to delete
     current = of_wanted_application(application, managed, known)
     handoff = vendor.application_handoff(application, seen) if seen is not None else None
     importing = None
@@ -221,8 +223,7 @@ def _existing(
     client_id = known.get("client_id")
     if client_id is not None and record.client_id is not None and client_id != record.client_id:
         reason = Reason("client-changed", f"client {client_id} is declared in the place of {record.client_id}")
-        after = current | {"client_id": client_id}
-        return _step(situation, application, UPDATE, ADOPT_APPLICATION, reason, record=record, after=after)
+        return _step(situation, application, UPDATE, ADOPT_APPLICATION, reason, record=record, after=current)
     return _settled(situation, application, record, current, operation)
 
 

@@ -121,7 +121,8 @@ class Provider(base.Provider):
             auth_method=str(method) if method else None,
             private_key=self.resolve(key) if key is not None else None,
         )
-        if found.client_secret is None and found.private_key is None and method not in (None, NONE):
+        confidential = method not in (None, NONE) or record.secret_fingerprint is not None
+        if found.client_secret is None and found.private_key is None and confidential:
             raise no_credentials(application or record)
         return found
 

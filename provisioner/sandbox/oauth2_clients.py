@@ -13,8 +13,8 @@ from provisioner.sandbox.oauth2_errors import error
 from provisioner.sandbox.oauth2_jwt import ALGORITHMS, ASSERTION_TYPE, check_assertion
 from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, json_response, once, parsed
 
-__all__ = ["ALGORITHMS", "METHOD", "METHODS", "PUBLIC", "authenticate", "delete", "form_of", "read", "register", "seed",
-           "update"]  # fmt: skip
+__all__ = ["ALGORITHMS", "METHOD", "METHODS", "PUBLIC", "authenticate", "delete", "form_of", "read", "register",
+           "secret_of", "seed", "update"]  # fmt: skip
 
 METHOD = "token_endpoint_auth_method"
 BASIC, POST, PUBLIC, JWT = METHODS = ("client_secret_basic", "client_secret_post", "none", "private_key_jwt")
@@ -215,6 +215,11 @@ def _completed(desk: Desk, found: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def secret_of(desk: Desk, client: str, body: dict[str, Any]) -> str:
+    """Derived, so that it can be shown again without being stored."""
+    return f"sandbox-dyn-{desk.derive(client, body['generation'])[:40]}"
+
+
 def _new_registration_token(body: dict[str, Any]) -> str:
     token = f"rat_{secrets.token_urlsafe(24)}"
     body["registration"] = digest(token)
@@ -227,7 +232,7 @@ def _shown(desk: Desk, request: Request, client: str, body: dict[str, Any], *, s
     shown |= {"client_id": client, "client_id_issued_at": body["issued_at"]}
     shown["registration_client_uri"] = f"{request.base}/register/{client}"
     if body[METHOD] in (BASIC, POST):
-        value = f"sandbox-dyn-{desk.derive(client, body['generation'])[:40]}"
+        value = secret_of(desk, client, body)
         body["secret"] = digest(value)
         shown |= {"client_secret": value, "client_secret_expires_at": 0} if secret else {}
     return shown

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.sandbox import smscx, textmaster
+from provisioner.sandbox import oauth2_clients, smscx, textmaster
 from provisioner.sandbox.accounts import ACCOUNTS
 from provisioner.sandbox.desk import Desk, digest
 
@@ -159,6 +159,38 @@ def _revoke_client(desk: Desk, client_id: str) -> None:
     desk.kill(*desk.of_client(client_id))
 
 
+def _delete_client(desk: Desk, client_id: str) -> None:
+    """An administrator deletes a client; what becomes of its tokens is a switch."""
+    _application(desk, client_id)
+    desk.drop_client(client_id)
+    if desk.switch("delete_client") == "kills":
+        desk.kill(*desk.of_client(client_id))
+
+
+def _edit_client(
+    desk: Desk,
+    client_id: str,
+    name: str | None = None,
+    scopes: str | list[str] | None = None,
+    redirect_uris: list[str] | None = None,
+) -> None:
+    """An administrator changes a registration behind its owner's back."""
+    body = _application(desk, client_id)
+    body |= {"client_name": name} if name is not None else {}
+    body |= {"scope": scopes if isinstance(scopes, str) else " ".join(scopes)} if scopes is not None else {}
+    body |= {"redirect_uris": list(redirect_uris)} if redirect_uris is not None else {}
+    desk.put_client(client_id, body)
+
+
+def _reset_client_secret(desk: Desk, client_id: str) -> dict[str, str]:
+    """An administrator gives a registered client another secret."""
+    body = _application(desk, client_id)
+    body["generation"] = int(body.get("generation", 0)) + 1
+    secret = oauth2_clients.secret_of(desk, client_id, body)
+    desk.put_client(client_id, {**body, "secret": digest(secret)})
+    return {"client_secret": secret}
+
+
 Action = Callable[..., Any]
 ACTIONS: dict[str, dict[str, Action]] = {
     "eztexting": {"set_credits": _set_credits, "spend_credits": _spend, "change_password": _change_password},
@@ -169,5 +201,8 @@ ACTIONS: dict[str, dict[str, Action]] = {
     },
     "textmaster": {"set_wallet": _set_wallet, "shrink_scopes": _shrink_scopes, "revoke": _revoke},
     "textking": {"revoke": _revoke},
-    "oauth2": {"revoke": _revoke_client},
+    "oauth2": {
+        "revoke": _revoke_client, "delete_client": _delete_client, "edit_client": _edit_client,
+        "reset_secret": _reset_client_secret,
+    },
 }  # fmt: skip

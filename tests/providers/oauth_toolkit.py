@@ -1,7 +1,8 @@
-"""django-oauth-toolkit, a real authorization server, headless on 127.0.0.1, for `test_oauth2_real_server.py`.
+"""django-oauth-toolkit, a real authorization server, headless on 127.0.0.1, for the tests here and in tests/oauth.
 
 Run as a program of its own, because Django configures itself once a process. It prints one JSON line when it is ready
-and ends when its standard input closes. Its database is in memory.
+and ends when its standard input closes. Its database is in memory. `/_control/` is ours: it logs a person in, shows
+what lives, and plays an administrator.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ def main() -> None:
         ALLOWED_HOSTS=["127.0.0.1"],
         ROOT_URLCONF="__main__",
         USE_TZ=True,
-        INSTALLED_APPS=[*(f"django.contrib.{app}" for app in ("auth", "contenttypes", "sessions")), "oauth2_provider"],
+        INSTALLED_APPS=[
+            *(f"django.contrib.{app}" for app in ("auth", "contenttypes", "sessions", "messages")), "oauth2_provider"
+        ],
         MIDDLEWARE=[
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
         ],
-        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True,
+                    "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}}],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:toolkit?mode=memory&cache=shared",
                                "OPTIONS": {"uri": True}}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
@@ -44,10 +49,42 @@ def main() -> None:
             "REFRESH_TOKEN_REUSE_PROTECTION": True,
             "ALLOWED_SCHEMES": ["http", "https"],
             "ALLOWED_REDIRECT_URI_SCHEMES": ["http", "https"],
+            "OAUTH_DEVICE_VERIFICATION_URI": "http://127.0.0.1/o/device/",  # its port is filled in when it is known
+            "OAUTH_DEVICE_USER_CODE_GENERATOR": "__main__.user_code",
+            "DEVICE_FLOW_INTERVAL": 1,
         },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         LOGGING_CONFIG=None,
     )  # fmt: skip
+
+
+def user_code() -> str:
+    return load("oauthlib.common").generate_token(8).upper()  # type: ignore[no-any-return]
+
+
+def control(request: Any, action: str) -> Any:
+    """login: the session cookie of a person. show: whose tokens live, by client. forget, rename: an administrator."""
+    models = load("oauth2_provider.models")
+    now = load("django.utils.timezone").now()
+    if action == "login":
+        person, _ = load("django.contrib.auth").get_user_model().objects.get_or_create(username="person")
+        load("django.contrib.auth").login(request, person, backend="django.contrib.auth.backends.ModelBackend")
+        return load("django.http").JsonResponse({})
+    client = request.GET.get("client", "")
+    if action == "forget":
+        models.Application.objects.filter(client_id=client).delete()
+    elif action == "rename":
+        models.Application.objects.filter(client_id=client).update(name="renamed by hand")
+    elif action == "withdraw":
+        for token in (*models.RefreshToken.objects.all(), *models.AccessToken.objects.filter(scope__contains="read")):
+            token.revoke()
+    ours = [a.client_id for a in models.Application.objects.all()]
+    alive = models.AccessToken.objects.filter(expires__gt=now, application__isnull=False)
+    alive = alive.exclude(scope="oauth2_provider:registration")
+    renewable = models.RefreshToken.objects.filter(revoked__isnull=True)
+    return load("django.http").JsonResponse(
+        {"clients": ours, "alive": [t.application.client_id for t in (*alive, *renewable)]}
+    )
 
 
 def urlpatterns_of() -> list[Any]:
@@ -56,6 +93,7 @@ def urlpatterns_of() -> list[Any]:
         *load(
             "oauth2_provider.urls"
         ).metadata_urlpatterns,  # RFC 8414 wants them at the root, whatever the issuer's path
+        urls.path("_control/<slug:action>", control),
         urls.path("o/", urls.include("oauth2_provider.urls", namespace="oauth2_provider")),
     ]
 
@@ -66,6 +104,10 @@ def serve() -> None:
     load("django.core.management").call_command("migrate", verbosity=0)
     application = load("django.core.wsgi").get_wsgi_application()
     server = wsgiref.simple_server.make_server("127.0.0.1", 0, application, handler_class=_Quiet)
+
+    load(
+        "oauth2_provider.settings"
+    ).oauth2_settings.OAUTH_DEVICE_VERIFICATION_URI = f"http://127.0.0.1:{server.server_port}/o/device/"
 
     def until_nobody_asks() -> None:
         sys.stdin.read()
