@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.config.instances import Instance
 from provisioner.config.lines import KeyPath
+from provisioner.config.patterns import WORDS
 from provisioner.config.problems import Problems, did_you_mean
+from provisioner.config.sound import is_sound
 
 if TYPE_CHECKING:
     from provisioner.providers.base import Vendor
@@ -29,14 +31,16 @@ def check(
 ) -> None:
     """Reports whatever has not the shape of the schema, and poisons it. `tables["providers"]` holds only tables whose
     type is one of `vendors`; `instances` are checked in place of `tables["applications"]`."""
-    from pydantic import ValidationError
-
-    from provisioner.config import schema
-
     labels = {instance.label: instance for instance in instances}
     whole = dict(tables)
     if isinstance(tables.get("applications"), dict):
         whole["applications"] = {label: instance.table for label, instance in labels.items()}
+    if is_sound(whole, vendors):
+        return
+    from pydantic import ValidationError
+
+    from provisioner.config import schema
+
     try:
         schema.adapter(vendors).validate_python(whole)
     except ValidationError as failure:
@@ -80,8 +84,6 @@ def _report(
 
 
 def _bad_value(last: str | int, kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
-    from provisioner.config.schema import WORDS
-
     if kind == "literal_error":
         return f"{_named(last)} is not one of those it can be", f"Write {context['expected']}."
     if kind == "string_pattern_mismatch":
