@@ -5,7 +5,7 @@ Destroy and refresh are this command with another mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -53,6 +53,7 @@ from provisioner.records import dataclass
 if TYPE_CHECKING:
     from provisioner.journal.locks import HeldLock
     from provisioner.journal.seal import Sealer
+    from provisioner.providers.base import Provider
 
 # Operations whose answer may hold a secret: it must be certain beforehand that it can be sealed.
 _SEALING = frozenset(
@@ -113,6 +114,7 @@ def apply(
         _first(journal, run, lock, listener)
         now = planning.moment(request.at)
         sealer = sealer_of(desired, journal, secrets)
+        carry_out = _executor(desired, journal, sealer, run, listener, request.state.parallelism)
         with accounts(desired, request.state, secrets) as providers:
             if request.refresh:
                 observed = planning.look(desired, journal.state, providers, sealer, now, request.state, listener)
@@ -124,19 +126,7 @@ def apply(
             _begin(plan, desired, journal, sealer, secrets, run, lock, listener)
             stop = StopFlag()
             with interrupts(stop.ask):
-                result = execute(
-                    plan,
-                    desired,
-                    journal,
-                    sealer,
-                    providers,
-                    run=run,
-                    clock=times.now,
-                    listener=listener,
-                    parallelism=request.state.parallelism,
-                    stop=stop,
-                    rescue=rescuer(journal, sealer),
-                )
+                result = carry_out(plan, providers, stop)
         _close(journal, listener)
         return Applied(plan, result)
 
@@ -166,25 +156,37 @@ def apply_plan(
         if plan.refused:
             return Applied(plan, None)
         sealer = sealer_of(desired, journal, secrets)
+        carry_out = _executor(desired, journal, sealer, run, listener, request.state.parallelism)
         with accounts(desired, request.state, secrets) as providers:
             _begin(plan, desired, journal, sealer, secrets, run, lock, listener)
             stop = StopFlag()
             with interrupts(stop.ask):
-                result = execute(
-                    plan,
-                    desired,
-                    journal,
-                    sealer,
-                    providers,
-                    run=run,
-                    clock=times.now,
-                    listener=listener,
-                    parallelism=request.state.parallelism,
-                    stop=stop,
-                    rescue=rescuer(journal, sealer),
-                )
+                result = carry_out(plan, providers, stop)
         _close(journal, listener)
         return Applied(plan, result)
+
+
+def _executor(
+    desired: Desired, journal: Journal, sealer: Sealer, run: RunInfo, listener: Listener, parallelism: int
+) -> Callable[[Plan, Mapping[str, Provider], StopFlag], ApplyResult]:
+    """Executes a reviewed plan in this run: one way for a fresh plan and a saved one."""
+
+    def carry_out(plan: Plan, providers: Mapping[str, Provider], stop: StopFlag) -> ApplyResult:
+        return execute(
+            plan,
+            desired,
+            journal,
+            sealer,
+            providers,
+            run=run,
+            clock=times.now,
+            listener=listener,
+            parallelism=parallelism,
+            stop=stop,
+            rescue=rescuer(journal, sealer),
+        )
+
+    return carry_out
 
 
 def _first(journal: Journal, run: RunInfo, lock: HeldLock | None, listener: Listener) -> None:
