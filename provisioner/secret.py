@@ -14,14 +14,18 @@ MASK = "(sensitive value)"
 
 
 class Secret:
-    """One secret string. `repr`, `str`, `format`, JSON, pickle and copy never show or carry the value."""
+    """One secret string. `repr`, `str`, `format`, JSON, pickle and copy never show or carry the value.
 
-    __slots__ = ("_value",)
+    `source` is the reference that it came from (`env EZ_PASSWORD`), which a message may name; None where there is none.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "source")
+
+    def __init__(self, value: str, source: str | None = None) -> None:
         if not isinstance(value, str):
             raise TypeError("a Secret holds a str")
         self._value = value
+        self.source = source
 
     def reveal(self) -> str:
         """The value itself, for the one request, seal or delivery that needs it."""
@@ -56,6 +60,11 @@ class Secret:
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("a Secret is never pickled or copied")
+
+
+def named(what: str, secret: Secret | None) -> str:
+    """`what`, and the reference to look at where there is one: `password (env EZ_PASSWORD)`."""
+    return f"{what} ({secret.source})" if secret is not None and secret.source is not None else what
 
 
 def fingerprint(value: str) -> str:

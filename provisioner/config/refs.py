@@ -38,7 +38,7 @@ def resolve(reference: Reference, *, directory: Path, environ: Mapping[str, str]
         raise _unavailable(
             reference, "has white space in it", "Store the bare value: no quotes, spaces or second line."
         )
-    return Secret(text)
+    return Secret(text, source=str(reference))
 
 
 class Resolver:

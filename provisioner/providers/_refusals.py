@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 from provisioner.errors import CredentialsRefused, ProvisionerError, StepRefused
 from provisioner.net.answers import Answer
 from provisioner.providers._urls import json_object
-from provisioner.secret import Secret
+from provisioner.secret import Secret, named
 
 # With these a 401 says something about the request and not about the client. Keycloak answers 401
 # `unauthorized_client` to a wrong secret, so that one is not among them.
@@ -66,8 +66,11 @@ def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
     return error if printable(error, sent) == error else None
 
 
-def refusal(answer: Answer, provider: str, doing: str, sent: Iterable[Secret] = ()) -> ProvisionerError:
-    """The error for a complete 4xx answer. `doing` continues "PROVIDER refused ...". `sent` are the request's secrets.
+def refusal(
+    answer: Answer, provider: str, doing: str, sent: Iterable[Secret] = (), *, held: str = "client_secret"
+) -> ProvisionerError:
+    """The error for a complete 4xx answer. `doing` continues "PROVIDER refused ...". `sent` are the request's secrets,
+    `held` is what the declaration calls the one that says who asks.
 
     `CredentialsRefused` for a refused client, else `StepRefused` with the `oauth_error`, by status alone where the body
     says nothing.
@@ -78,9 +81,10 @@ def refusal(answer: Answer, provider: str, doing: str, sent: Iterable[Secret] = 
     what = f"{provider} refused {doing}: {error or f'status {answer.status}'}"
     quoted = f"The server says: {said} " if said else ""
     if error == "invalid_client" or (answer.status == 401 and error not in _NOT_ABOUT_THE_CLIENT):
-        return CredentialsRefused(
-            "credentials-refused", what, f"{quoted}Check client_id, client_secret and token_endpoint_auth_method."
-        )
+        who = named(held, next((secret for secret in sent if secret.source is not None), None))
+        check = f"client_id, {who} and token_endpoint_auth_method" if held == "client_secret" else who
+        advice = f"Check {check}."
+        return CredentialsRefused("credentials-refused", what, quoted + advice)
     name = "invalid-grant" if error == "invalid_grant" else "refused"
     advice = _ADVICE.get(error or "", "Nothing was changed. Check the declaration against what the server allows.")
     return StepRefused(name, what, quoted + advice, oauth_error=error)

@@ -55,7 +55,7 @@ def register(
     body = {_METHOD: _secret_method(announced), **wanted}
     answer = at.session.change("POST", at.url, headers=JSON_ONLY, bearer=initial_token, json=body)
     if answer.status >= 400:
-        raise refusal(answer, at.provider, "a client registration", _held(initial_token))
+        raise refusal(answer, at.provider, "a client registration", _held(initial_token), held="initial_access_token")
     return _changed(answer, at.provider, "a registration")
 
 

@@ -31,7 +31,7 @@ from provisioner.providers._eztexting_answers import (
     said_by,
 )
 from provisioner.providers.base import ClientCredentials, Grant, PurchaseAnswer, Refresh, Revoke, Revoked, TokenWish
-from provisioner.secret import Secret
+from provisioner.secret import Secret, named
 
 if TYPE_CHECKING:
     from provisioner.net.session import Session
@@ -44,7 +44,6 @@ _PARTS: tuple[str, ...] = ("planCredits", "anytimeCredits")  # only a purchase r
 _FIELDS = {"app_key": ("appKey", "appSecret"), "username": ("username", "password")}
 _DEAD_GRANT = (400, 401, 404, 410, 422)  # the failure of a refresh is undocumented; 403, 415 say something else
 _WEB_SITE = "https://www.eztexting.com"
-_LOGIN = "Check what username and password refer to; EZ Texting takes the login of the web site."
 
 
 class EzTexting(base.Vendor):
@@ -142,7 +141,7 @@ class Provider(base.Provider):
         answer = self.session.read("GET", self._url("credits"), basic=self._login())
         what = "reading the balance"
         if answer.status in (401, 403):
-            raise api.credentials_refused(self.config.name, what, said_by(answer), _LOGIN)
+            raise api.credentials_refused(self.config.name, what, said_by(answer), self._look())
         if not 200 <= answer.status < 300:
             raise api.unexpected(self.config.name, what, answer, said_by(answer))
         try:
@@ -174,7 +173,7 @@ class Provider(base.Provider):
         )
         what = "creating a token"
         if answer.status == 401:
-            raise api.credentials_refused(self.config.name, what, said_by(answer), _LOGIN)
+            raise api.credentials_refused(self.config.name, what, said_by(answer), self._look())
         if answer.status >= 400:
             advice = f"If the account is right, set credential_fields: {names[0]} and {names[1]} were sent."
             raise api.refused(self.config.name, what, answer, said_by(answer), advice)
@@ -237,6 +236,11 @@ class Provider(base.Provider):
 
     def _login(self) -> tuple[str, Secret]:
         return self.setting("username").reveal(), self.setting("password")
+
+    def _look(self) -> str:
+        """Where to look when the login is refused."""
+        user, password = (named(name, self.setting(name)) for name in ("username", "password"))
+        return f"Check {user} and {password}; EZ Texting takes the login of the web site."
 
     def _account_answers(self) -> bool:
         """Whether the login is taken: asked once a run."""
@@ -312,7 +316,7 @@ class Provider(base.Provider):
 
     def _receipt(self, answer: Answer, what: str) -> PurchaseAnswer:
         if answer.status == 401:
-            raise api.credentials_refused(self.config.name, what, said_by(answer), _LOGIN)
+            raise api.credentials_refused(self.config.name, what, said_by(answer), self._look())
         if answer.status == 408:  # a gateway's word, not the shop's
             raise api.in_doubt(self.config.name, what, answer, "that does not say whether the card was charged")
         if answer.status >= 400:

@@ -35,14 +35,14 @@ from provisioner.providers._smscx_answers import (
 )
 from provisioner.providers._smscx_declared import check_application
 from provisioner.providers.base import ClientCredentials, Grant, Refresh, Revoked, TokenWish
-from provisioner.secret import Secret
+from provisioner.secret import Secret, named
 
 if TYPE_CHECKING:
     from provisioner.net.session import Session
 
 PER_MINUTE = None  # there is a limit, and its size is published nowhere
 RETRY_AFTER = retry_after
-_KEY = "Check what api_key refers to, and the panel's list of allowed IP addresses."
+_ADDRESSES = "and the panel's list of allowed IP addresses."
 _POSTPAID = "the account is postpaid: its balance may be negative, and a floor means a credit limit"
 
 
@@ -177,7 +177,7 @@ class Provider(base.Provider):
                 client_id=record.client_id, client_secret=open_sealed(record.secret, record.id, "secret")
             )
         name = application.name if application is not None else record.name if record is not None else "?"
-        raise CredentialsRefused(
+        raise ProviderFailed(
             "credentials-refused",
             f"provider {self.config.name}: there is no one application called {name!r} with a secret",
             "Run plan: it shows what to do in the panel.",
@@ -226,7 +226,8 @@ class Provider(base.Provider):
         answer = self.session.read("GET", self._root + path, headers={"X-API-KEY": self.setting("api_key")})
         _, said = error_in(answer)
         if answer.status in (401, 403):
-            raise api.credentials_refused(self.config.name, what, said, _KEY)
+            advice = f"Check {named('api_key', self.setting('api_key'))}, {_ADDRESSES}"
+            raise api.credentials_refused(self.config.name, what, said, advice)
         if not 200 <= answer.status < 300:
             raise api.unexpected(self.config.name, what, answer, said)
         self._account_answered.set()
