@@ -79,6 +79,11 @@ class Application:
     line: int | None = None
 
     @property
+    def target(self) -> tuple[str, ...]:
+        """Whom its tokens are for, as it is recorded with each: every `resource`, and the `audience`."""
+        return (*self.resource, *((f"audience={self.audience}",) if self.audience else ()))
+
+    @property
     def token_addresses(self) -> tuple[tuple[Address, str | None], ...]:
         """Each token that is wanted, with its consumer."""
         base = self.address.as_type("token")

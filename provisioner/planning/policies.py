@@ -150,6 +150,13 @@ def scopes_changed(case: TokenCase) -> Verdict | None:
     return _instead(case, "scopes-changed", "the declared scopes are not those that it was asked with")
 
 
+def target_changed(case: TokenCase) -> Verdict | None:
+    record = case.record
+    if record is None or set(record.target) == set(case.application.target):
+        return None
+    return _instead(case, "target-changed", "the declared resource or audience is not the one that it was asked for")
+
+
 def scopes_now_possible(case: TokenCase) -> Verdict | None:
     """Narrower than declared, and the application at the vendor has changed since: asking again can help now."""
     record, seen = case.record, case.observed_application
@@ -245,6 +252,7 @@ CHAIN: tuple[Policy, ...] = (
     replacement_requested,
     client_changed,
     scopes_changed,
+    target_changed,
     scopes_now_possible,
     revoked_outside,
     too_old,

@@ -220,3 +220,13 @@ def test_another_provider_means_another_token() -> None:
     """An application that moved to another provider gets a token there, and the old one is retired."""
     made = plan(desired(application("rotating")), state(token("server")))
     assert outline(made)["token.app"] == (("create", "delete"), "token.replace", "provider-changed")
+
+
+def test_a_token_for_somebody_else_is_replaced() -> None:
+    """Another `resource` or `audience` in the file is another token; their order means nothing."""
+    record = token("rotating", target=("https://a.invalid", "https://b.invalid"))
+    same = application("rotating", resource=("https://b.invalid", "https://a.invalid"))
+    assert outline(plan(desired(same), state(record)))["token.app"] == (("no-op",), "nothing", "current")
+    for other in ({"resource": ("https://a.invalid",)}, {"audience": "https://a.invalid"}):
+        made = plan(desired(application("rotating", **other)), state(record))
+        assert outline(made)["token.app"] == (("create", "delete"), "token.replace", "target-changed")
