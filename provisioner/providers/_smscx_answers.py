@@ -22,7 +22,7 @@ NEVER = "never"
 LIFETIMES = {"1d": timedelta(days=1), "1w": timedelta(weeks=1)}  # and NEVER
 _NEVER = ("never", "no", "none", "null", "noexpiration", "noexpiry", "unlimited", "infinite", "0", "-1", "")
 _SPAN = re.compile(
-    r"(\d{1,15})(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hour|hours|d|day|days|w|week|weeks)?"
+    r"(?:pt?)?(\d{1,15})(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hour|hours|d|day|days|w|week|weeks)?"
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _WORDS = {"day": "1d", "daily": "1d", "oneday": "1d", "week": "1w", "weekly": "1w", "oneweek": "1w"}
@@ -142,7 +142,7 @@ def grant_in(answer: Answer) -> Grant:
     NotJson."""
     body = answer.object()
     access = api.token(body, "access_token")
-    if body.get("token_type") != "Bearer":
+    if str(body.get("token_type")).casefold() != "bearer":  # RFC 6749 section 5.1; the vendor writes Bearer
         raise api.Unreadable('its token_type is not "Bearer"')
     scopes = scopes_in(body.get("scope"))
     if "expires_in" not in body:

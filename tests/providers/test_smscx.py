@@ -243,7 +243,6 @@ def test_a_life_is_a_number_or_its_digits(server: Hostile, cx: Provider, value: 
 @pytest.mark.parametrize(
     "body",
     [
-        {**TOKEN, "token_type": "bearer"},
         {**TOKEN, "token_type": "mac"},
         {**TOKEN, "expires_in": "soon"},
         {**TOKEN, "expires_in": True},
