@@ -142,7 +142,13 @@ class _Checker:
     def _can_import(self, to: Address, path: KeyPath) -> bool:
         application = self.applications.get(to)
         vendor = self.parts.vendors.get(application.provider) if application is not None else None
-        if vendor is None or vendor.applications is not Applications.NONE:
+        if vendor is None or application is None:
+            return True
+        if vendor.applications is Applications.REGISTERED and application.client_id is None:
+            advice = "Declare its `client_id` (and secret): without one, an application is registered anew."
+            self._bad((*path, "to"), f"{to} has no client_id to import by", advice)
+            return False
+        if vendor.applications is not Applications.NONE:
             return True
         advice = "Take the block out: its tokens are made by apply."
         self._bad((*path, "to"), f"{vendor.title} has no applications to import", advice)

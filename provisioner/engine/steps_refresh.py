@@ -83,7 +83,7 @@ def _refresh_once(
         return Outcome(put=(dead,), detail="invalid_grant", also=refreshes_settled(ctx, record, drafts.LOST))
 
     wish = wish_for(application) if application else TokenWish(scopes=record.requested_scopes)
-    if application is not None and record.target != application.target:
+    if application is not None and record.issued_for != application.target:
         wish = replace(wish, resource=(), audience=None)  # RFC 8707 section 2.2: none means those of the grant
     grant = perform(
         ctx,

@@ -88,7 +88,7 @@ def minted(ctx: Context, issue: Issue, grant: Grant) -> TokenRecord:
         expires_at=end_of(ctx, issue.application, grant, issue.sent_at),
         refresh_expires_at=refresh_end(ctx, issue.provider_type, issue.sent_at) if refresh else None,
         requested_scopes=issue.application.scopes,
-        target=issue.application.target,
+        issued_for=issue.application.target,
         scopes=granted_scopes(grant, issue.application.scopes),
         application_scopes=issue.application_scopes,
         fingerprint=grant.access_token.fingerprint,

@@ -82,7 +82,7 @@ class TokenRecord:
     expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     requested_scopes: tuple[str, ...] = ()
-    target: tuple[str, ...] = ()  # whom it was asked for: each `resource`, and `audience=...` (RFC 8707)
+    issued_for: tuple[str, ...] = ()  # whom it was asked for: each `resource`, and `audience=...` (RFC 8707)
     scopes: tuple[str, ...] = ()  # granted, sorted
     fingerprint: str | None = None
     refresh_fingerprint: str | None = None
@@ -267,7 +267,7 @@ _DECODE: dict[str, Any] = {
     "scopes": tuple,
     "application_scopes": tuple,
     "requested_scopes": tuple,
-    "target": tuple,
+    "issued_for": tuple,
     "secret": parse_sealed,
     "registration_token": parse_sealed,
     "access_token": parse_sealed,

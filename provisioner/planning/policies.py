@@ -152,7 +152,7 @@ def scopes_changed(case: TokenCase) -> Verdict | None:
 
 def target_changed(case: TokenCase) -> Verdict | None:
     record = case.record
-    if record is None or set(record.target) == set(case.application.target):
+    if record is None or set(record.issued_for) == set(case.application.target):
         return None
     return _instead(case, "target-changed", "the declared resource or audience is not the one that it was asked for")
 

@@ -224,7 +224,7 @@ def test_another_provider_means_another_token() -> None:
 
 def test_a_token_for_somebody_else_is_replaced() -> None:
     """Another `resource` or `audience` in the file is another token; their order means nothing."""
-    record = token("rotating", target=("https://a.invalid", "https://b.invalid"))
+    record = token("rotating", issued_for=("https://a.invalid", "https://b.invalid"))
     same = application("rotating", resource=("https://b.invalid", "https://a.invalid"))
     assert outline(plan(desired(same), state(record)))["token.app"] == (("no-op",), "nothing", "current")
     for other in ({"resource": ("https://a.invalid",)}, {"audience": "https://a.invalid"}):
