@@ -14,7 +14,7 @@ from provisioner.model.desired import Application, CreditFloor, Desired
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
 from provisioner.planning.policies import TokenCase
 from provisioner.planning.refactoring import follow, forgotten
-from provisioner.records import dataclass, field
+from provisioner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,28 @@ class Facts:
     vendor: Any
 
 
-@dataclass(frozen=True, kw_only=True)
 class Case:
     """`desired` None: no desired-state file; rules that need it are skipped. `facts` of an unknown vendor type is None.
-    `running` is the run whose announced operations are still on their way."""
+    `running` is the run whose announced operations are still on their way. Nothing in it changes."""
 
-    state: State
-    trail: Trail
-    desired: Desired | None
-    facts: Callable[[str], Facts | None]
-    now: datetime
-    running: str | None = None
-    keys: DataKeys = field(default_factory=DataKeys)
+    def __init__(
+        self,
+        *,
+        state: State,
+        trail: Trail,
+        desired: Desired | None,
+        facts: Callable[[str], Facts | None],
+        now: datetime,
+        running: str | None = None,
+        keys: DataKeys | None = None,
+    ) -> None:
+        self.state = state
+        self.trail = trail
+        self.desired = desired
+        self.facts = facts
+        self.now = now
+        self.running = running
+        self.keys = keys or DataKeys()
 
     @cached_property
     def tokens(self) -> list[TokenRecord]:

@@ -76,8 +76,8 @@ def _detail(case: Case, value: Value, status: str, ended: datetime | None) -> st
         return f"It was forgotten at {when} and not revoked: it may live {until}. End it at the vendor."
     if value.how in (RENEWED, ROTATED):
         when = f" at {to_rfc3339(value.ended)}" if value.ended else ""
-        return f"Another took its place{when}; no revocation of it is recorded, so it may live {until}. "
-        f"{_end(case, value)}"
+        alive = f"no revocation of it is recorded, so it may live {until}"
+        return f"Another took its place{when}; {alive}. {_end(case, value)}"
     return f"It is the one that serves, {until}. {_replace(value)}"
 
 

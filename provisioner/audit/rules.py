@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
@@ -10,6 +9,7 @@ from provisioner.audit import rules_history, rules_money, rules_state, rules_tok
 from provisioner.audit.case import Case
 from provisioner.audit.finding import ERROR, Finding, Found, Place, Rule
 from provisioner.audit.policy import NO_POLICY, Policy
+from provisioner.records import dataclass, field
 
 RULES: tuple[Rule, ...] = (
     rules_state.schema_violation,
@@ -113,8 +113,8 @@ def _place(case: Case, found: Found, journal: str | None) -> Place | None:
     if found.mark is not None and journal is not None:
         return Place(file=f"{journal}/{found.mark.segment}.jsonl", line=found.mark.line)
     for application in case.desired.applications if case.desired else ():
-        names = (application.address, *(address for address, _ in application.token_addresses))
-        if application.file is not None and found.address in map(str, names):
+        names = {str(a) for a in (application.address, *(address for address, _ in application.token_addresses))}
+        if application.file is not None and found.address in names:
             return Place(file=application.file, line=max(application.line or 1, 1))
     for floor in case.desired.credits if case.desired else ():
         if floor.file is not None and found.address == str(floor.address):

@@ -9,8 +9,10 @@ from provisioner.audit.case import Case
 from provisioner.audit.finding import ERROR, WARNING, Found, rule
 from provisioner.times import format_duration, to_rfc3339
 
-_REVIEW = "Look at the entry with `provisioner history`; once it is understood, name a head after it as `reviewed` in "
-"the policy file."
+_REVIEW = (
+    "Look at the entry with `provisioner history`; once it is understood, name a head after it as `reviewed` in the "
+    "policy file."
+)
 
 
 @rule(
@@ -28,8 +30,8 @@ def edit_by_hand(case: Case) -> Iterator[Found]:
         what = ", ".join(edit.addresses[:5]) + (
             f" and {len(edit.addresses) - 5} more" if len(edit.addresses) > 5 else ""
         )
-        message = f"{mark.actor} ran `{edit.command}` at {to_rfc3339(mark.time)} (serial {mark.serial}): "
-        f"{what or 'no object'}."
+        when = f"at {to_rfc3339(mark.time)} (serial {mark.serial})"
+        message = f"{mark.actor} ran `{edit.command}` {when}: {what or 'no object'}."
         address = edit.addresses[0] if edit.addresses else None
         yield Found(message=message, address=address, since=mark.time, mark=mark, key=str(mark.serial))
 

@@ -29,7 +29,11 @@ def _renewal(case: Case, record: TokenRecord) -> str:
     can_refresh = record.refresh_token is not None and (
         record.refresh_expires_at is None or record.refresh_expires_at > case.now
     )
-    return authorize(record) if case.person_authorizes(record) and not can_refresh else f"{APPLY} It renews the token."
+    return (
+        authorize(record)
+        if case.person_authorizes(record) and not can_refresh
+        else "Run `provisioner apply`, which renews it."
+    )
 
 
 def _alive(record: TokenRecord, now: datetime) -> bool:
@@ -137,7 +141,9 @@ def token_too_old(case: Case) -> Iterator[Found]:
             age = format_duration(_whole(case.now - began))
             limit = format_duration(policy.rotate_every)
             message = f"It is {age} old; policy {policy.name} has rotate_every = {limit}."
-            yield _of(record, message, since=began + policy.rotate_every, remedy=f"{APPLY} It replaces the token.")
+            yield _of(
+                record, message, since=began + policy.rotate_every, remedy="Run `provisioner apply`, which replaces it."
+            )
 
 
 @rule(

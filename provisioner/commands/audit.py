@@ -182,7 +182,7 @@ def _case(opened: _Opened, loaded: Loaded, now: datetime) -> Case:
         state=loaded.state,
         trail=opened.trail,
         desired=opened.desired,
-        facts=_facts,
+        facts=facts_of,
         now=now,
         running=running_of(loaded.state, opened.store.peek_lock()),
         keys=opened.keys,
@@ -190,7 +190,8 @@ def _case(opened: _Opened, loaded: Loaded, now: datetime) -> Case:
 
 
 @cache
-def _facts(kind: str) -> Facts | None:
+def facts_of(kind: str) -> Facts | None:
+    """Of a vendor type; None for one that this version does not know."""
     try:
         vendor = providers.vendor(kind)
     except KeyError:  # a vendor of a later version, or one that is no more
