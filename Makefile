@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint types completions clean
+.PHONY: demo test quick lint types completions consumers clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
@@ -25,6 +25,12 @@ types: $(VENV)/.developed
 completions: $(VENV)/.installed
 	@$(BIN)/python -m provisioner.cli.completion
 
+# Heavy readers of Terraform plans (checkov alone brings a hundred packages), in an environment of their own.
+consumers: $(VENV)/.tested
+	@test -x $(VENV)-consumers/bin/checkov || { $(PYTHON) -m venv $(VENV)-consumers && \
+	  $(VENV)-consumers/bin/python -m pip install --quiet --disable-pip-version-check '.[consumers]'; }
+	@CONSUMERS_PATH=$(CURDIR)/$(VENV)-consumers/bin $(BIN)/python -m pytest tests/consumers
+
 # One stamp for each set of packages, made again when pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=...") if sys.version_info < (3, 11) else None'
@@ -41,4 +47,4 @@ $(VENV)/.developed: $(VENV)/.tested
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-consumers .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -96,9 +96,14 @@ def _application(application: Application) -> dict[str, Any]:
 
 
 def _tokens(application: Application) -> list[dict[str, Any]]:
-    shared = {"application": {"references": [str(application.address)]}}
+    # `depends_on` and no `references`: terraform-compliance hangs what is referred to into the values of what refers to
+    # it, under the key "application", where a name stands already, and fails
+    name = str(application.address).removeprefix("application.")
     return [
-        _resource(address, application.provider, {**shared, **_expressions({"consumer": consumer})})
+        {
+            **_resource(address, application.provider, _expressions({"application": name, "consumer": consumer})),
+            "depends_on": [str(application.address)],
+        }
         for address, consumer in application.token_addresses
     ]
 

@@ -34,7 +34,8 @@ def document(
     plan: Plan, prior: dict[str, Any], config: dict[str, Any], *, version: str, timestamp: datetime
 ) -> dict[str, Any]:
     """The same from the parts that a saved plan carries."""
-    steps = sorted(plan.steps, key=lambda step: (step.address.sort_key, step.deposed or ""))
+    # A deposed object before what serves at its address: readers that keep one change an address keep the last.
+    steps = sorted(plan.steps, key=lambda step: (step.address.sort_key, step.deposed is None, step.deposed or ""))
     return {
         "format_version": "1.2",
         "terraform_version": TERRAFORM_VERSION,
