@@ -314,17 +314,18 @@ def drop_application(
     vendor = situation.vendors(record.provider_type)
     forget = record.id in situation.forgotten
     handoff: Handoff | None = None
+    sentence, terraforms = situation.gone(address)
     if forget:
         action, operation, reason = FORGET, FORGET_RECORD, Reason("removed", "a removed block says to forget it")
     elif record.managed == CREATED:
         action, operation, reason = (
             DELETE,
             DELETE_APPLICATION,
-            Reason("not-declared", "recorded, and not declared any more"),
+            Reason("not-declared", sentence),
         )
     else:
         action, operation = FORGET, FORGET_RECORD
-        reason = Reason("not-declared", "not declared any more; it is left at the vendor, where people made it")
+        reason = Reason("not-declared", f"{sentence}; it is left at the vendor, where people made it")
         handoff = vendor.delete_handoff(record) if record.managed == BY_HANDOFF else None
     return Step(
         id=str(address),
@@ -335,7 +336,7 @@ def drop_application(
         provider=record.provider,
         provider_type=record.provider_type,
         object_id=record.id,
-        action_reason="delete_because_no_resource_config" if action == DELETE else None,
+        action_reason=terraforms if action == DELETE else None,
         before=of_record(record, situation.now),
         before_sensitive=_SECRET,
         handoff=handoff,

@@ -55,6 +55,18 @@ class Situation:
         found = self.records.get(address)
         return found if isinstance(found, TokenRecord) else None
 
+    def gone(self, application: Address, consumer: str | None = None) -> tuple[str, str | None]:
+        """Why something recorded is wanted no more, as a sentence and in Terraform's word for it. `consumer`: that of a
+        token whose application is still declared."""
+        if self.options.mode == "destroy":
+            return "the whole stack is to be destroyed", None
+        if application in self.applications:
+            named = f"the consumer {consumer!r} is" if consumer else "a token without a consumer is"
+            return f"{named} not declared any more", "delete_because_each_key"
+        if application.keys and any(known.name == application.name for known in self.applications):
+            return f"the key {application.instance_key!r} is not in for_each any more", "delete_because_each_key"
+        return "recorded, and not declared any more", "delete_because_no_resource_config"
+
     def credits_record(self, address: Address) -> CreditsRecord | None:
         found = self.records.get(address)
         return found if isinstance(found, CreditsRecord) else None

@@ -31,7 +31,7 @@ from provisioner.model.plan import (
     Step,
 )
 from provisioner.model.recorded import EXPIRED, LIVE, LOST, RETIRING, REVOKED, UNAUTHORIZED, TokenRecord
-from provisioner.planning import policies
+from provisioner.planning import policies, refactoring
 from provisioner.planning.policies import TokenCase, Verdict, judge
 from provisioner.planning.situation import Situation
 from provisioner.planning.values import SENSITIVE, TOKEN_UNKNOWN, of_record, of_wanted_token
@@ -269,7 +269,8 @@ def drop_token(situation: Situation, address: Address, record: TokenRecord, reas
     vendor = situation.vendors(record.provider_type)
     keep = record.deposed is None and _on_destroy(situation, record) == "keep"
     status = record.status_at(situation.now)
-    why: Reason = reason or Reason("not-declared", "recorded, and not declared any more")
+    sentence, terraforms = situation.gone(refactoring.follow(situation.desired, record.application), record.consumer)
+    why: Reason = reason or Reason("not-declared", sentence)
     dead = status in (EXPIRED, REVOKED, UNAUTHORIZED) and record.refresh_token is None
     handoff: Handoff | None = None
     if record.id in situation.forgotten:
@@ -292,7 +293,7 @@ def drop_token(situation: Situation, address: Address, record: TokenRecord, reas
         provider_type=record.provider_type,
         object_id=record.id,
         deposed=record.deposed,
-        action_reason="delete_because_no_resource_config" if action == DELETE else None,
+        action_reason=terraforms if action == DELETE and record.deposed is None else None,
         before=of_record(record, situation.now),
         before_sensitive=_SECRETS,
         handoff=handoff,
