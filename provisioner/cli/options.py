@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from provisioner import times
 from provisioner.commands.filing import FileOptions
-from provisioner.commands.opening import StateOptions
 from provisioner.errors import Invalid
 from provisioner.model.plan import PlanOptions
+
+if TYPE_CHECKING:
+    from provisioner.commands.opening import StateOptions
 
 
 def file_options(typed: argparse.Namespace) -> FileOptions:
@@ -18,6 +21,8 @@ def file_options(typed: argparse.Namespace) -> FileOptions:
 
 def state_options(typed: argparse.Namespace) -> StateOptions:
     """`--lock`, `--lock-timeout` and `--parallelism` where the command takes them."""
+    from provisioner.commands.opening import StateOptions  # a command that opens no state needs no journal
+
     return StateOptions(
         accept_rollback=typed.accept_rollback,
         lock=getattr(typed, "lock", True),

@@ -23,7 +23,6 @@ from provisioner.commands.planning import Planned
 from provisioner.engine.events import Listener
 from provisioner.model.plan import Due, PlanOptions
 from provisioner.records import dataclass
-from provisioner.render.plan_file import dump
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,8 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
             observed = planning.unseen(now)
     made = planning.derive(desired, state, observed, now, request.planning)
     if request.out is not None:
+        from provisioner.render.plan_file import dump
+
         write_private(request.out, dump(made, desired, state))
     if request.generate_config_out is not None:
         from provisioner.commands.generating import generated

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,9 +43,14 @@ def read_bytes(path: Path) -> bytes:
     return b"".join(parts)
 
 
+def _unlikely() -> str:
+    """A part of a name that no other process takes now. (`secrets` is 1 ms of a start, and this is no secret.)"""
+    return os.urandom(4).hex()
+
+
 def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     """`path` holds `data` (mode 0600), at no moment half of it. Raises OSError and leaves what was there."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    part = path.with_name(f".{path.name}.{_unlikely()}")
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -66,7 +70,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 def create_file(path: Path, data: bytes) -> None:
     """As `replace_file`, for a file that nobody may have made before: raises FileExistsError."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    part = path.with_name(f".{path.name}.{_unlikely()}")
     try:
         replace_file(part, data)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -127,5 +126,7 @@ def _wrapped(detail: str, width: int) -> list[str]:
         if line.startswith("  ") or len(line) <= width:
             lines.append(line)
         else:
+            import textwrap
+
             lines += textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
     return lines
