@@ -117,11 +117,14 @@ def providers(options: argparse.Namespace, console: Console, view: View) -> int:
 
 
 def serve(options: argparse.Namespace, console: Console, view: View) -> int:
+    import gc
     import json
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from provisioner.sandbox.serve import serve as run
+
+    gc.enable()  # it serves for as long as it is wanted
 
     def ready(description: object) -> None:
         console.line(json.dumps(description))

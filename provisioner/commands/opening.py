@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -127,6 +128,9 @@ def accounts(desired: Desired, options: StateOptions, secrets: Secrets) -> Itera
     """A provider for each configured account, by name; closed at the end. Nothing is sent or resolved by opening."""
     from provisioner.providers._open import open_provider
 
+    if not gc.isenabled():  # `__main__` switched it off to load; requests do make garbage
+        gc.freeze()  # what is loaded by now stays to the end: no collection needs to look at it again
+        gc.enable()
     opened: dict[str, Provider] = {}
     try:
         for name, config in desired.providers.items():
