@@ -250,6 +250,43 @@ def _resolve(parser: Parser) -> None:
     _locking(parser)
 
 
+def _history(parser: Parser) -> None:
+    _json(parser)
+    _repeated(parser, "--address", "A", "only what concerns this address, or what lies below it")
+    parser.add_argument("--run", metavar="RUN", help="only this run; the beginning of its id will do")
+    parser.add_argument("--actor", metavar="WHO", help="only what this person or pipeline did")
+    parser.add_argument("--since", metavar="POINT", help="from this serial or time on; 7d is a week ago")
+    parser.add_argument("--until", metavar="POINT", help="up to this serial or time")
+
+
+def _diff(parser: Parser) -> None:
+    what = "a serial, a time, 7d for a week ago; or another state's location, or a file that `state pull` wrote"
+    parser.add_argument("before", metavar="A", help=what)
+    parser.add_argument("after", metavar="B", nargs="?", help="the same; default: this state now")
+    _switch(parser, "--detailed-exitcode", "exit 2 where something differs")
+    _json(parser)
+
+
+def _audit(parser: Parser) -> None:
+    _json(parser)
+    for name, what in _REPORTS.items():
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"write {what} (`-`: to standard output)")
+    parser.add_argument("--policy", metavar="FILE", help="severities, silences and what was reviewed (TOML)")
+    parser.add_argument("--expect-head", metavar="HASH", help="the head must be exactly this one")
+    parser.add_argument("--expect-ancestor", metavar="HASH", help="the head must be this one or follow it")
+    parser.add_argument("--find-token", metavar="-", help="whose is the secret on standard input, and does it live?")
+    parser.add_argument("--state", metavar="LOCATION", help="this state; the desired-state file may then be missing")
+    parser.add_argument("--at", metavar="TIME", help="judge as of this time: RFC 3339, or +D from now")
+
+
+_REPORTS = {
+    "sarif": "SARIF 2.1.0, for code scanning",
+    "junit": "JUnit XML",
+    "html": "one page that explains itself",
+    "markdown": "Markdown, for a ticket",
+}
+
+
 def _force_unlock(parser: Parser) -> None:
     parser.add_argument("lock_id", metavar="LOCK_ID", help="as `state lock --json` shows it")
     _switch(parser, "--force", "taken for Terraform's sake; the id is the confirmation")
@@ -301,13 +338,15 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "state rekey": _locking,
     "state verify": _json,
     "state backup": _backup,
-    "history": _json,
+    "history": _history,
+    "diff": _diff,
     "import": _import,
     "authorize": _authorize,
     "token": _token,
     "output": _output,
     "run": _run,
     "resolve": _resolve,
+    "audit": _audit,
     "force-unlock": _force_unlock,
     "schema": _schema,
     "sandbox serve": _serve,
@@ -321,6 +360,7 @@ _USAGE: dict[str, str] = {
     "fmt": "[PATH...] ",
     "apply": "[PLANFILE] ",
     "show": "[PLANFILE] ",
+    "diff": "A [B] ",
     "state list": "[ADDRESS...] ",
     "state show": "ADDRESS ",
     "state mv": "FROM TO ",

@@ -69,7 +69,12 @@ COMMANDS: dict[str, Command] = {
         "provisioner state backup monday.backup",
         "handle_state:backup",
     ),
-    "history": Command("the recorded changes, oldest first", "provisioner history --json", "handle_state:history"),
+    "history": Command(
+        "the recorded changes, oldest first",
+        "provisioner history --address token.campaigns --since 7d",
+        "handle_audit:history",
+    ),
+    "diff": Command("what changed between two recorded states", "provisioner diff 12 --json", "handle_audit:diff"),
     "import": Command(
         "take over something that exists",
         "provisioner import application.campaigns 3fd97176bd7e",
@@ -95,6 +100,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "resolve": Command(
         "decide what is in doubt", "provisioner resolve op-1f3a --as did-not-happen", "handle_state:resolve"
+    ),
+    "audit": Command(
+        "check the recorded state against its rules", "provisioner audit --html audit.html", "handle_audit:audit"
     ),
     "force-unlock": Command(
         "break a lock that its holder left", "provisioner force-unlock 5f0c1c1e", "handle_state:force_unlock"

@@ -7,7 +7,7 @@ from provisioner.cli.catalogue import COMMANDS, GROUPS
 _ROOMS = {
     "Main commands": ("init", "validate", "fmt", "plan", "apply", "destroy", "drift", "show"),
     "Tokens": ("authorize", "token", "output", "run"),
-    "Recorded state": ("state", "history", "refresh", "import", "resolve", "force-unlock"),
+    "Recorded state": ("state", "history", "diff", "audit", "refresh", "import", "resolve", "force-unlock"),
     "Other": ("schema", "sandbox", "providers", "version", "completion"),
 }
 

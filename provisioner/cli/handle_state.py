@@ -116,16 +116,6 @@ def verify(typed: argparse.Namespace, console: Console, view: View) -> int:
     return 0
 
 
-def history(typed: argparse.Namespace, console: Console, view: View) -> int:
-    rows = looking.history(_look(typed), console.masker.add)
-    if typed.json:
-        for row in rows:
-            console.line(json_text(row))
-    else:
-        console.out(human_state.history_text(rows, Style(color=console.colour())))
-    return 0
-
-
 def move(typed: argparse.Namespace, console: Console, view: View) -> int:
     moved = editing.move(_edit(typed), typed.origin, typed.to, console.masker.add, dry_run=typed.dry_run)
     for line in moved:

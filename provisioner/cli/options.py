@@ -67,6 +67,39 @@ def duration(flag: str, text: str) -> timedelta:
         raise Invalid("usage", f"{flag}: {fault}", "As in --lock-timeout 5m.") from None
 
 
+def past(flag: str, text: str | None, now: datetime) -> int | datetime | None:
+    """A point of the record: a serial, RFC 3339, a date, or a duration for that long ago. Raises Invalid."""
+    if text is None:
+        return None
+    found = _point(text, now)
+    if found is None:
+        raise Invalid(
+            "usage",
+            f"{flag}: {text!r} is neither a serial nor a time",
+            f"As in {flag} 12, {flag} 2026-12-01T00:00:00Z, {flag} 2026-12-01, or {flag} 7d for a week ago.",
+        )
+    return found
+
+
+def side(text: str, now: datetime) -> int | datetime | str:
+    """One side of `diff`: what `past` takes, or else the place of a state."""
+    found = _point(text, now)
+    return text if found is None else found
+
+
+def _point(text: str, now: datetime) -> int | datetime | None:
+    if text.isdecimal():
+        return int(text)
+    try:
+        return now - times.parse_duration(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return times.from_rfc3339(text if "T" in text or " " in text else f"{text}T00:00:00Z")
+    except (ValueError, OverflowError):
+        return None
+
+
 def moment(text: str | None, now: datetime) -> datetime | None:
     """`--at`: RFC 3339, a date, or `+D` from now."""
     if text is None:

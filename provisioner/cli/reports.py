@@ -38,7 +38,7 @@ def of_plan(plan: Plan, typed: argparse.Namespace, console: Console, due: Sequen
     text = plan_markdown(plan, due=due)
     if typed.markdown is not None:
         write_private(typed.markdown, text.encode())
-    _append(text, console)
+    append(text, console)
 
 
 def of_apply(
@@ -50,7 +50,7 @@ def of_apply(
     from provisioner.render.markdown import apply_markdown
 
     text = apply_markdown(result, stack=stack, destroying=destroying)
-    _append(text, console)
+    append(text, console)
     return _written(text, file, console)
 
 
@@ -61,7 +61,7 @@ def of_failure(found: Sequence[Diagnostic], command: str, file: str | None, cons
     from provisioner.render.markdown import failure_markdown
 
     text = failure_markdown([d.masked(console.masker.mask) for d in found], command=command)
-    _append(text, console)
+    append(text, console)
     _written(text, file, console)
 
 
@@ -89,7 +89,7 @@ def _written(text: str, file: str | None, console: Console) -> tuple[Diagnostic,
     return ()
 
 
-def _append(text: str, console: Console) -> None:
+def append(text: str, console: Console) -> None:
     """To the job summary, as the runner wants it. One that cannot be written never fails the work it is about."""
     path = console.environment.get(SUMMARY)
     if not path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,6 @@ from provisioner.commands.filing import FileOptions, load_file, read_file
 from provisioner.commands.opening import Reveal, Secrets, StateOptions, open_journal, store_of
 from provisioner.errors import Invalid
 from provisioner.journal.fold import state_to_json
-from provisioner.journal.history import row
 from provisioner.journal.journal import Journal
 from provisioner.journal.lockinfo import LockInfo
 from provisioner.model.recorded import ResourceRecord, State
@@ -91,11 +89,6 @@ def lock_of(options: LookOptions, reveal: Reveal) -> LockInfo | None:
     """Who holds the lock. The state itself is not opened: a damaged one can still be asked."""
     desired = load_file(options.file)
     return store_of(desired, Secrets(desired, reveal)).peek_lock()
-
-
-def history(options: LookOptions, reveal: Reveal) -> Iterator[dict[str, Any]]:
-    """Every entry as `history --json` shows it, oldest first, verified on the way."""
-    return (row(entry) for entry in look(options, reveal).journal.entries())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _provisioner() {
   esac
   if [ -z "$words" ]; then
     case "$command" in
-    "") words="init validate fmt plan apply destroy refresh drift show history import authorize token output run resolve force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
+    "") words="init validate fmt plan apply destroy refresh drift show history diff import authorize token output run resolve audit force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
     state) words="list show pull lock mv rm replace-provider migrate rekey verify backup" ;;
     sandbox) words="serve" ;;
     "init") words="--upgrade --reconfigure --migrate-state --force-copy --get --backend --backend-config --lockfile --plugin-dir --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
@@ -42,13 +42,15 @@ _provisioner() {
     "state rekey") words="--lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state verify") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state backup") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "history") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "history") words="--json --address --run --actor --since --until --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "diff") words="--detailed-exitcode --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "import") words="--generate-config-out --lock=false --lock-timeout --parallelism --json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "authorize") words="--consumer --no-browser --device --timeout --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "token") words="--min-ttl --format --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "output") words="--format --json --raw --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "run") words="--application --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "resolve") words="--as --lock=false --lock-timeout --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "audit") words="--json --sarif --junit --html --markdown --policy --expect-head --expect-ancestor --find-token --state --at --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "force-unlock") words="--force --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "schema") words="--state --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "sandbox serve") words="--port --data --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
