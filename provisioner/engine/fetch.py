@@ -19,6 +19,7 @@ from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import CREATE, CREATE_TOKEN, REFRESH_TOKEN, REPLACE, REPLACE_TOKEN, UPDATE, Reason, Step
 from provisioner.model.recorded import LIVE, State, TokenRecord
+from provisioner.planning.tokens import authorize_command
 from provisioner.providers.base import Provider, Refresh
 from provisioner.records import dataclass
 from provisioner.secret import Secret
@@ -105,7 +106,7 @@ def _renew(ctx: Context, address: Address, now: datetime) -> Ended:
     """What a plan would do for a token that is due: refresh it, else ask for another, else say who must act."""
     if address not in ctx.wanted:
         raise _none(address, "it is not declared, so it is not renewed")
-    application, _ = ctx.wanted[address]
+    application, consumer = ctx.wanted[address]
     vendor = ctx.vendor_of(application)
     record = ctx.token(address)
     person = vendor.needs_person(application)
@@ -119,8 +120,7 @@ def _renew(ctx: Context, address: Address, now: datetime) -> Ended:
         fallback = {} if person else {"fallback": CREATE_TOKEN}
         return refresh(ctx, _step(ctx, address, UPDATE, REFRESH_TOKEN, record, fallback))
     if person:
-        name = str(address).removeprefix("token.")
-        detail = f"Run `provisioner authorize {name!r}` and approve in the browser."
+        detail = f"Run `{authorize_command(application.address, consumer)}` and approve in the browser."
         raise NeedsPerson("needs-authorization", f"{address}: a person must authorize it", detail, address=str(address))
     if record is not None and record.status_at(now) == LIVE:
         return replace_token(ctx, _step(ctx, address, REPLACE, REPLACE_TOKEN, record, {}))

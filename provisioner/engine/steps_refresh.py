@@ -19,6 +19,7 @@ from provisioner.errors import Diagnostic, NeedsPerson, StepRefused
 from provisioner.model.desired import Application
 from provisioner.model.plan import CREATE_TOKEN, REFRESH_TOKEN, Step
 from provisioner.model.recorded import UNAUTHORIZED, TokenRecord
+from provisioner.planning.tokens import authorize_command
 from provisioner.providers.base import ClientCredentials, Grant, Provider, TokenWish
 from provisioner.records import replace
 
@@ -29,14 +30,14 @@ def refresh(ctx: Context, step: Step) -> Ended:
     if record is None or record.refresh_token is None:
         if step.params.get("fallback") == CREATE_TOKEN:
             return issue(ctx, step)
-        raise _authorize(step, "there is no refresh token")
+        raise _authorize(ctx, step, "there is no refresh token")
     application, _ = ctx.wanted.get(step.address, (None, None))
     provider = ctx.provider(record.provider)
     credentials = client_of(ctx, application, record)
     if credentials is None:
         if step.params.get("fallback") == CREATE_TOKEN:
             return issue(ctx, step)
-        raise _authorize(step, f"client {record.client_id}, which it was issued to, is gone")
+        raise _authorize(ctx, step, f"client {record.client_id}, which it was issued to, is gone")
     try:
         new, grant = patiently(ctx, lambda: _refresh_once(ctx, step, record, application, provider, credentials))
     except StepRefused as error:
@@ -44,7 +45,7 @@ def refresh(ctx: Context, step: Step) -> Ended:
             raise
         if step.params.get("fallback") == CREATE_TOKEN:
             return issue(ctx, step)
-        raise _authorize(step, "the server no longer takes its refresh token") from None
+        raise _authorize(ctx, step, "the server no longer takes its refresh token") from None
     proof = prove(ctx, provider, credentials, grant.access_token)
     new = after_proof(ctx, new, None, proof)
     return Ended(diagnostics=_lost_scopes(ctx, application, record, new))
@@ -60,7 +61,7 @@ def _refresh_once(
 ) -> tuple[TokenRecord, Grant]:
     secret = ctx.open_token(record, "refresh_token")
     if secret is None:
-        raise _authorize(step, "there is no refresh token")
+        raise _authorize(ctx, step, "there is no refresh token")
     ctx.sealer.prepare()
     read = {"fingerprint": record.fingerprint, "refresh_fingerprint": record.refresh_fingerprint}
     operation = announce(ctx, step, REFRESH_TOKEN, object_id=record.id, read=read)
@@ -107,9 +108,10 @@ def _lost_scopes(
     return narrower(ctx, application, new)
 
 
-def _authorize(step: Step, why: str) -> NeedsPerson:
-    name = str(step.address).removeprefix("token.")
-    detail = f"Run `provisioner authorize {name!r}` and approve in the browser."
+def _authorize(ctx: Context, step: Step, why: str) -> NeedsPerson:
+    application, consumer = ctx.wanted.get(step.address, (None, None))
+    address = application.address if application is not None else step.address.as_type("application")
+    detail = f"Run `{authorize_command(address, consumer)}` and approve in the browser."
     return NeedsPerson(
         "needs-authorization", f"{why}; a person must authorize again", detail, address=str(step.address)
     )

@@ -102,11 +102,15 @@ def _held_back(case: TokenCase, parent: Step | None) -> Handoff | None:
 
 
 def authorize_handoff(application: Application, consumer: str | None) -> Handoff:
-    """The command that a person runs once."""
-    name = str(application.address).removeprefix("application.")
-    quoted = f"'{name}'" if application.address.keys else name
-    command = f"provisioner authorize {quoted}" + (f" --consumer {consumer}" if consumer else "")
-    return Handoff((f"Run `{command}` and approve in the browser.",))
+    """What a person does once."""
+    return Handoff((f"Run `{authorize_command(application.address, consumer)}` and approve in the browser.",))
+
+
+def authorize_command(application: Address, consumer: str | None) -> str:
+    """The command line that authorizes one token, as a shell takes it."""
+    name = str(application).removeprefix("application.")
+    quoted = f"'{name}'" if application.keys else name
+    return f"provisioner authorize {quoted}" + (f" --consumer '{consumer}'" if consumer else "")
 
 
 class _Builder:

@@ -52,13 +52,15 @@ def request_token(
     *,
     audience: str | None = None,
     silence_is_forever: bool = False,
+    nameless: str | None = None,
 ) -> Grant:
-    """Sends one token request, once.
+    """Sends one token request, once. `nameless`: see `refusal`.
 
     Raises InDoubt, CredentialsRefused, StepRefused (with its `oauth_error`), RateLimited, Unreachable."""
     answer = send(at, credentials, fields, audience=audience)
     if answer.status >= 400:
-        raise refusal(answer, at.provider, "a token request", secrets_of(credentials, fields))
+        sent = secrets_of(credentials, fields)
+        raise refusal(answer, at.provider, "a token request", sent, nameless=nameless)
     return parse_grant(answer, at.provider, silence_is_forever=silence_is_forever)
 
 

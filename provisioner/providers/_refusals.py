@@ -37,6 +37,7 @@ _REGISTERED = frozenset({
     "unapproved_software_statement", "authorization_pending", "slow_down", "expired_token", "invalid_target",
 })  # fmt: skip
 
+_WORD = re.compile(r"[a-z_]+")
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _TOKEN_LIKE = re.compile(r"(?=[^\s'\"<>,;()]*[0-9A-Z])[^\s'\"<>,;()]{16,}")
@@ -57,7 +58,10 @@ def printable(text: object, sent: Iterable[Secret] = ()) -> str | None:
 
 def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
     """The `error` code of an error body, where there is one that can be shown (RFC 6749 section 5.2)."""
-    body = json_object(answer) or {}
+    body = json_object(answer)
+    if body is None:  # XML, a page: only a registered word is taken from it
+        words = _WORD.findall(answer.body[:4000].decode("ascii", "replace"))
+        return next((word for word in words if word in _REGISTERED), None)
     error = body.get("error")
     if isinstance(error, str) and error in _REGISTERED:
         return error
@@ -67,16 +71,23 @@ def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
 
 
 def refusal(
-    answer: Answer, provider: str, doing: str, sent: Iterable[Secret] = (), *, held: str = "client_secret"
+    answer: Answer,
+    provider: str,
+    doing: str,
+    sent: Iterable[Secret] = (),
+    *,
+    held: str = "client_secret",
+    nameless: str | None = None,
 ) -> ProvisionerError:
     """The error for a complete 4xx answer. `doing` continues "PROVIDER refused ...". `sent` are the request's secrets,
-    `held` is what the declaration calls the one that says who asks.
+    `held` is what the declaration calls the one that says who asks, `nameless` what a 400 or 403 means where the body
+    names no error.
 
     `CredentialsRefused` for a refused client, else `StepRefused` with the `oauth_error`, by status alone where the body
     says nothing.
     """
     sent = tuple(sent)
-    error = error_member(answer, sent)
+    error = error_member(answer, sent) or (nameless if answer.status in (400, 403) else None)
     said = printable((json_object(answer) or {}).get("error_description"), sent)
     what = f"{provider} refused {doing}: {error or f'status {answer.status}'}"
     quoted = f"The server says: {said} " if said else ""

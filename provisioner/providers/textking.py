@@ -17,7 +17,7 @@ from provisioner.model.plan import Handoff
 from provisioner.model.recorded import ApplicationRecord, TokenRecord
 from provisioner.providers import base
 from provisioner.providers._adopted import CODE_FLOW_SETTINGS, CodeFlowProvider, pair_problems, url_problems
-from provisioner.providers._oauth import code_fields, request_token
+from provisioner.providers._oauth import code_fields, refresh_fields, request_token
 from provisioner.providers._urls import JSON_ONLY, Field, shows_json
 from provisioner.secret import Secret
 
@@ -115,6 +115,17 @@ class Provider(CodeFlowProvider):
         leaves the one that we have: whether it rotates is documented nowhere."""
         return request_token(self.token_endpoint, credentials, fields, silence_is_forever=True)
 
+    def refresh_token(self, credentials: base.ClientCredentials, refresh: Secret, wish: base.TokenWish) -> base.Grant:
+        """Neither errors nor their bodies are documented: a no that gives no reason is taken for a dead refresh token,
+        because a person who authorizes again mends that, and finds out about anything else."""
+        return request_token(
+            self.token_endpoint,
+            credentials,
+            refresh_fields(refresh, base.TokenWish()),
+            silence_is_forever=True,
+            nameless="invalid_grant",
+        )
+
     def authorization_request(
         self, credentials: base.ClientCredentials, wish: base.TokenWish, redirect_uri: str
     ) -> base.AuthorizationRequest:
@@ -131,6 +142,16 @@ class Provider(CodeFlowProvider):
         offline: tuple[Field, ...] = (("offline_access", "1"),) if wish.offline_access else ()
         fields = code_fields(code, request.redirect_uri, request.verifier, base.TokenWish())
         return self.grant(credentials, (*fields, *offline))
+
+    def refresh_token(self, credentials: base.ClientCredentials, refresh: Secret, wish: base.TokenWish) -> base.Grant:
+        """Error bodies are documented nowhere, so a refusal that names no reason may be about the refresh token or
+        about the client: `unspecified`."""
+        try:
+            return super().refresh_token(credentials, refresh, wish)
+        except StepRefused as error:
+            if error.oauth_error is None and not isinstance(error, RateLimited):
+                error.oauth_error = "unspecified"
+            raise
 
     def probe_token(self, token: Secret, credentials: base.ClientCredentials | None) -> ObservedToken:
         """A missing or invalid token is answered with 403, not 401. Elsewhere 403 means "not in this state", so only

@@ -1,0 +1,54 @@
+"""Vendors on loopback ports and a stranger's machine, one a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from acc_eztexting import EzTexting
+from acc_oauth import OAuth
+from acc_smscx import SmsCx
+from acc_stack import Stack
+from acc_textking import TextKing
+from acc_textmaster import TextMaster
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(tmp_path)
+
+
+@pytest.fixture
+def ez() -> Iterator[EzTexting]:
+    made = EzTexting()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cx() -> Iterator[SmsCx]:
+    made = SmsCx()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tm() -> Iterator[TextMaster]:
+    made = TextMaster()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tk() -> Iterator[TextKing]:
+    made = TextKing()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def idp() -> Iterator[OAuth]:
+    made = OAuth()
+    yield made
+    made.close()
