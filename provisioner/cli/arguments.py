@@ -68,6 +68,7 @@ def _json(parser: Parser) -> None:
 def _locking(parser: Parser) -> None:
     _switch(parser, "--lock", "take no lock", default=True)
     parser.add_argument("--lock-timeout", metavar="D", default="0s", help="wait this long for a lock, as in 30s or 5m")
+    parser.add_argument("--note", metavar="TEXT", help="why; it is recorded with the run, and `history` shows it")
 
 
 def _parallelism(parser: Parser) -> None:

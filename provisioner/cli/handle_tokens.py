@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from datetime import timedelta
 
 from provisioner.cli.console import Console
 from provisioner.cli.options import duration, file_options, state_options
 from provisioner.cli.views.base import View, each
 from provisioner.deliver.base import Delivered
+from provisioner.times import format_duration, to_rfc3339
 from provisioner.errors import Invalid
 
 
 class _Terminal:
-    """The person at this terminal: sees the URL on standard output, and pastes one line where that is asked for."""
+    """The person at this terminal: sees the URL on standard output, and pastes one line where that is asked for. All
+    else goes to standard error, so that the URL stands alone."""
 
     def __init__(self, console: Console, *, browser: bool) -> None:
         self._console = console
         self._browser = browser
 
-    def open(self, url: str, user_code: str | None) -> None:
+    def open(self, url: str, user_code: str | None, until: float) -> None:
         self._console.err("Open this page, and agree to what it asks:")
         self._console.line(url)
         if user_code is not None:
             self._console.err(f"The code to type there: {user_code}")
+        left = format_duration(timedelta(seconds=max(1, int(until))))
+        self._console.err(f"Waiting for {left}; --timeout sets how long, and Ctrl-C gives up.")
+        self._console.flush()
         if self._browser and self._has_display():
             import webbrowser
 
             webbrowser.open(url)
 
     def _has_display(self) -> bool:
-        """A text browser would take the terminal over, and a pipeline has nobody to look."""
-        graphical = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        return bool(graphical) and self._console.interactive(self._console.stdout)
+        """A text browser would take the terminal over, and a pipeline has nobody to look; a browser that BROWSER names
+        is wanted."""
+        environ = self._console.environment
+        graphical = sys.platform == "darwin" or any(environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
+        return bool(environ.get("BROWSER")) or (graphical and not environ.get("CI"))
 
-    def answer(self, seconds: float) -> str | None:
+    def answer(self, seconds: float, *, whole_url: bool) -> str | None:
         import select
 
-        self._console.err("Paste the code that the page shows, and press Enter:")
+        what = "whole address that the browser ended at" if whole_url else "code that the page shows"
+        self._console.err(f"Paste the {what}, and press Enter:")
         self._console.flush()
         try:
             ready, _, _ = select.select([sys.stdin], [], [], seconds)
@@ -61,6 +69,14 @@ def authorize(typed: argparse.Namespace, console: Console, view: View) -> int:
     done = command.authorize(request, _Terminal(console, browser=not typed.no_browser), view, console.masker.add)
     each(view, done.diagnostics)
     console.err(f"{done.address} is authorized and recorded.")
+    granted = f"Granted: {', '.join(done.scopes)}. " if done.scopes else ""
+    renewal = (
+        "It is renewed without a person from now on: apply needs the recorded state and its key."
+        if done.renews
+        else "It cannot be renewed by a program: a person authorizes again when it ends."
+    )
+    ends = f"The access token ends at {to_rfc3339(done.expires_at)}. " if done.expires_at else ""
+    console.err(granted + ends + (renewal if done.expires_at or done.renews else "It is not known to end."))
     return 3 if done.narrower else 0
 
 

@@ -20,7 +20,7 @@ def file_options(typed: argparse.Namespace) -> FileOptions:
 
 
 def state_options(typed: argparse.Namespace) -> StateOptions:
-    """`--lock`, `--lock-timeout` and `--parallelism` where the command takes them."""
+    """`--lock`, `--lock-timeout`, `--parallelism` and `--note` where the command takes them."""
     from provisioner.commands.opening import StateOptions  # a command that opens no state needs no journal
 
     return StateOptions(
@@ -28,6 +28,7 @@ def state_options(typed: argparse.Namespace) -> StateOptions:
         lock=getattr(typed, "lock", True),
         lock_timeout=duration("--lock-timeout", getattr(typed, "lock_timeout", "0s")),
         parallelism=getattr(typed, "parallelism", 10),
+        note=getattr(typed, "note", None),
     )
 
 

@@ -5,7 +5,7 @@ Each returns the object of one line; `json_text` writes it. Times are arguments,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -147,14 +147,16 @@ def apply_summary(result: ApplyResult, at: datetime, *, operation: str = "apply"
     results = {r.step.id: r.status for r in result.results if r.step.is_change or r.status != DONE}
     level = "info" if result.exit_code in (0, 3) else "error"
     message = applied_line(result, destroying=operation == "destroy")
-    return _line("change_summary", message, at, level=level, changes=changes, results=results)
+    recorded = {} if result.recorded is None else {"serial": result.recorded[0], "head": result.recorded[1]}
+    return _line("change_summary", message, at, level=level, changes=changes, results=results, **recorded)
 
 
-def failed_summary(operation: str, at: datetime, results: Mapping[str, str] | None = None) -> Line:
-    """The last line where nothing was planned or applied: an error in the file, a held lock, a full disk."""
-    changes = {"add": 0, "change": 0, "import": 0, "remove": 0, "operation": operation}
-    message = f"{operation.capitalize()} did not finish; nothing was changed."
-    return _line("change_summary", message, at, level="error", changes=changes, results=dict(results or {}))
+def failed_summary(operation: str, at: datetime, result: ApplyResult) -> Line:
+    """The last line of a run that did not come to its end: an error in the file, a held lock, a refused plan."""
+    line = apply_summary(result, at, operation=operation)
+    began = sum(item.status != NOT_STARTED for item in result.results)
+    so_far = f"{began} of {len(result.results)} steps were begun" if began else "nothing was changed"
+    return {**line, "@level": "error", "@message": f"{operation.capitalize()} did not finish; {so_far}."}
 
 
 def drift_summary(plan: Plan, at: datetime) -> Line:

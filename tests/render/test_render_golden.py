@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import render_samples as sample
 
+from provisioner.engine.events import ApplyResult
 from provisioner.render import annotations as workflow
 from provisioner.render import (
     configuration_json,
@@ -52,7 +53,7 @@ def _stream() -> str:
         lines.append(stream.apply_end(ended, at))
     lines.append(stream.outputs(result.results, at))
     lines.append(stream.apply_summary(result, at))
-    lines.append(stream.failed_summary("plan", at))
+    lines.append(stream.failed_summary("plan", at, ApplyResult(results=(), exit_code=4)))
     lines.append(stream.drift_summary(plan, at))
     return "".join(json_text(line) + "\n" for line in lines)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from provisioner import __version__, times
 from provisioner.cli import reports
 from provisioner.cli.console import Console
-from provisioner.engine.events import NOT_STARTED, ApplyResult, StepResult
+from provisioner.engine.events import IN_DOUBT, NOT_STARTED, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import Due, Plan, Step
 from provisioner.render import stream
@@ -20,11 +20,12 @@ class StreamView:
 
     def __init__(self, console: Console, operation: str) -> None:
         self._console = console
-        self._operation = operation
+        self._operation = "apply" if operation == "refresh" else operation  # as Terraform calls it
         self._ended = False
         self._planned: Plan | None = None
         self._applying = False
-        self._finished: dict[str, str] = {}
+        self._started: set[str] = set()
+        self._finished: dict[str, StepResult] = {}
         self._lock = threading.Lock()
         self._write(stream.version_line(__version__, times.now()))
 
@@ -38,13 +39,14 @@ class StreamView:
         """Terraform's stream has no line for it."""
 
     def started(self, step: Step) -> None:
+        self._started.add(step.id)
         self._write(stream.apply_start(step, times.now()))
 
     def progress(self, step: Step, elapsed: float) -> None:
         self._write(stream.apply_progress(step, elapsed, times.now()))
 
     def finished(self, result: StepResult) -> None:
-        self._finished[result.step.id] = result.status
+        self._finished[result.step.id] = result
         if result.step.is_change:
             self._write(stream.apply_end(result, times.now()))
         for found in result.diagnostics:
@@ -100,7 +102,7 @@ class StreamView:
         now = times.now()
         for found in result.diagnostics:
             self.diagnostic(found)
-        self._write(stream.outputs(result.results, now))
+        self._write(stream.outputs(self._all(result), now))
         self._write(stream.apply_summary(result, now, operation=operation))
         self._ended = True
 
@@ -111,8 +113,19 @@ class StreamView:
         """The closing line of a run that ended before its own: which steps are known to have ended how."""
         if self._ended:
             return
-        results: dict[str, str] = {}
+        results: tuple[StepResult, ...] = ()
         if self._planned is not None and self._applying:
-            results = {step.id: self._finished.get(step.id, NOT_STARTED) for step in self._planned.changes}
-        self._write(stream.failed_summary(self._operation, times.now(), results))
+            results = tuple(self._finished.get(step.id) or self._left(step) for step in self._planned.changes)
+        result = ApplyResult(results=results, exit_code=code)
+        self._write(stream.failed_summary(self._operation, times.now(), result))
         self._ended = True
+
+    def _all(self, result: ApplyResult) -> list[Step | StepResult]:
+        """Every step of the plan, with its end where it had one: a token that nothing happened to is handed out too."""
+        ends = {item.step.id: item for item in result.results}
+        steps = self._planned.steps if self._planned is not None else ()
+        return [ends.get(step.id, step) for step in steps]
+
+    def _left(self, step: Step) -> StepResult:
+        """A step that nobody heard the end of: its request may have been sent."""
+        return StepResult(step=step, status=IN_DOUBT if step.id in self._started else NOT_STARTED)
