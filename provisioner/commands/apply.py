@@ -48,7 +48,7 @@ from provisioner.model.plan import (
     Plan,
     PlanOptions,
 )
-from provisioner.records import dataclass
+from provisioner.records import dataclass, replace
 
 if TYPE_CHECKING:
     from provisioner.journal.locks import HeldLock
@@ -109,7 +109,7 @@ def apply(
     desired = desired or load_file(request.file)
     secrets = Secrets(desired, reveal)
     store = store_of(desired, secrets)
-    run = new_run(command or _COMMANDS[request.planning.mode])
+    run = new_run(command or _COMMANDS[request.planning.mode], request.state)
     with held(store, request.state, run) as lock, open_journal(store, desired, request.state) as journal:
         _first(journal, run, lock, listener)
         now = planning.moment(request.at)
@@ -127,8 +127,7 @@ def apply(
             stop = StopFlag()
             with interrupts(stop.ask):
                 result = carry_out(plan, providers, stop)
-        _close(journal, listener)
-        return Applied(plan, result)
+        return Applied(plan, _closed(journal, listener, result))
 
 
 _COMMANDS = {"normal": "apply", "destroy": "destroy", "refresh-only": "refresh"}
@@ -147,7 +146,7 @@ def apply_plan(
     desired = load_file(request.file)
     secrets = Secrets(desired, reveal)
     store = store_of(desired, secrets)
-    run = new_run("apply")
+    run = new_run("apply", request.state)
     with held(store, request.state, run) as lock, open_journal(store, desired, request.state) as journal:
         _first(journal, run, lock, listener)
         check(saved, desired, journal.snapshot())
@@ -162,8 +161,7 @@ def apply_plan(
             stop = StopFlag()
             with interrupts(stop.ask):
                 result = carry_out(plan, providers, stop)
-        _close(journal, listener)
-        return Applied(plan, result)
+        return Applied(plan, _closed(journal, listener, result))
 
 
 def _executor(
@@ -214,6 +212,8 @@ def _begin(
     tell(journal, listener)
 
 
-def _close(journal: Journal, listener: Listener) -> None:
+def _closed(journal: Journal, listener: Listener, result: ApplyResult) -> ApplyResult:
+    """With the head to keep elsewhere: who has it can show later that nothing up to here was changed."""
     journal.close()
     tell(journal, listener)
+    return replace(result, recorded=(journal.state.serial, journal.state.head))

@@ -53,7 +53,7 @@ def move(options: EditOptions, origin: str, to: str, reveal: Reveal, *, dry_run:
     if dry_run:
         moved = moves(read_state(desired, options.state, secrets).state)
     else:
-        with writing(desired, options.state, secrets, new_run("state mv"), check=moves) as journal:
+        with writing(desired, options.state, secrets, new_run("state mv", options.state), check=moves) as journal:
             moved = moves(journal.state)
             journal.append(_edit("state mv", source, {"from": origin, "to": to}, put=[new for _, new in moved]))
     return [f"{old.address} to {new.address}" for old, new in moved]
@@ -101,7 +101,7 @@ def remove(options: EditOptions, addresses: tuple[str, ...], reveal: Reveal, *, 
     if dry_run:
         gone = goners(read_state(desired, options.state, secrets).state)
     else:
-        with writing(desired, options.state, secrets, new_run("state rm"), check=goners) as journal:
+        with writing(desired, options.state, secrets, new_run("state rm", options.state), check=goners) as journal:
             gone = goners(journal.state)
             address = wanted[0] if len(wanted) == 1 else None
             journal.append(_edit("state rm", address, {"addresses": list(addresses)}, drop=[r.id for r in gone]))
@@ -131,7 +131,7 @@ def replace_provider(options: EditOptions, origin: str, to: str, reveal: Reveal)
             )
         return found
 
-    run = new_run("state replace-provider")
+    run = new_run("state replace-provider", options.state)
     with writing(desired, options.state, Secrets(desired, reveal), run, check=movers) as journal:
         found = movers(journal.state)
         put: list[ResourceRecord] = [replace(record, provider=to) for record in found]
@@ -148,7 +148,7 @@ def resolve(options: EditOptions, operation: str, *, happened: bool, reveal: Rev
             raise Invalid("unknown-address", f"no operation {operation} is in doubt", f"In doubt: {ids}.")
 
     desired = load_file(options.file)
-    run = new_run("resolve")
+    run = new_run("resolve", options.state)
     with writing(desired, options.state, Secrets(desired, reveal), run, check=known) as journal:
         return settle(
             journal, operation, as_happened=happened, now=times.now(), desired=desired, vendors=providers.vendor

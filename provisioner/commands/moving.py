@@ -42,7 +42,7 @@ def migrate(options: EditOptions, origin: str, to: str, reveal: Reveal) -> Moved
     source, target = store_of(desired, secrets, origin), store_of(desired, secrets, to)
     if source.identity == target.identity:
         raise Invalid("usage", f"{origin} and {to} are the same place", "Name two different stores.")
-    run = new_run("state migrate")
+    run = new_run("state migrate", options.state)
     with held(source, options.state, run), held(target, options.state, run):
         journal = open_journal(source, desired, options.state)
         if not journal.lineage:
@@ -82,7 +82,7 @@ def rekey(options: EditOptions, reveal: Reveal) -> tuple[int, tuple[str, ...]]:
     secrets = Secrets(desired, reveal)
     recipients, _ = recipients_of(desired, secrets)
     identities = find_identities(desired.encryption, os.environ, secrets.whole).parsed()
-    with writing(desired, options.state, secrets, new_run("state rekey")) as journal:
+    with writing(desired, options.state, secrets, new_run("state rekey", options.state)) as journal:
         done = reseal(journal.store, identities, recipients)
         detail = f"{len(done)} data keys sealed to {len(recipients)} recipients"
         journal.append(

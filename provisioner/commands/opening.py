@@ -34,12 +34,13 @@ Reveal = Callable[[str], None]  # told every secret that is resolved, so that a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateOptions:
-    """`--accept-rollback`, `--lock`, `--lock-timeout`, `--parallelism`."""
+    """`--accept-rollback`, `--lock`, `--lock-timeout`, `--parallelism`, `--note`."""
 
     accept_rollback: bool = False
     lock: bool = True
     lock_timeout: timedelta = timedelta()
     parallelism: int = 10
+    note: str | None = None  # why, in the user's words: recorded with the run
 
 
 class Secrets:
@@ -112,8 +113,8 @@ def writing(
         yield journal
 
 
-def new_run(command: str) -> RunInfo:
-    return run_info(command, os.environ, times.now())
+def new_run(command: str, options: StateOptions | None = None) -> RunInfo:
+    return run_info(command, os.environ, times.now(), note=options.note if options else None)
 
 
 def tell(journal: Journal, listener: Listener) -> None:

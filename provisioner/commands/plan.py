@@ -43,7 +43,7 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
     desired = load_file(request.file)
     secrets = Secrets(desired, reveal)
     store = store_of(desired, secrets)
-    with held(store, request.state, new_run("plan")):
+    with held(store, request.state, new_run("plan", request.state)):
         journal = open_journal(store, desired, request.state)
         tell(journal, listener)
         state, now = journal.state, planning.moment(request.at)

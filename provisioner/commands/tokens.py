@@ -71,7 +71,7 @@ def _renewed(
     request: TokenRequest, address: Address, desired: Desired, secrets: Secrets, listener: Listener, reveal: Reveal
 ) -> Found:
     """Under the lock, looking once more: another may have renewed it meanwhile."""
-    store, run = store_of(desired, secrets), new_run(request.command)
+    store, run = store_of(desired, secrets), new_run(request.command, request.state)
     with ExitStack() as stack:
         lock = stack.enter_context(held(store, request.state, run))
         journal = stack.enter_context(open_journal(store, desired, request.state))

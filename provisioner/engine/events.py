@@ -30,6 +30,7 @@ class ApplyResult:
     exit_code: int
     diagnostics: tuple[Diagnostic, ...] = field(default=())
     interrupted: bool = False
+    recorded: tuple[int, str] | None = None  # serial and head of the recorded state once the run was over
 
     def counts(self) -> dict[str, int]:
         """Resources really `added`, `changed`, `destroyed`, `imported`: only steps that are done count."""

@@ -75,6 +75,9 @@ def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = F
     instructions = handoff_section((r.step for r in result.results if r.status == HANDOFF), full=full)
     if instructions:
         parts.append(instructions)
+    if result.recorded is not None and result.recorded[1]:
+        serial, head = result.recorded
+        parts.append(style.paint(f"The head of the recorded state is {head} (serial {serial}).", "dim"))
     return "\n" + "\n\n".join(parts) + "\n"
 
 

@@ -50,6 +50,8 @@ def apply_markdown(result: ApplyResult, *, stack: str, destroying: bool = False)
     parts += _diagnostics([*result.diagnostics, *(d for r in result.results for d in r.diagnostics)])
     handoffs = [r.step for r in result.results if r.status == "handoff"]
     parts += _handoffs(handoffs)
+    if result.recorded is not None and result.recorded[1]:
+        parts.append(f"Head {code(result.recorded[1])}, serial {result.recorded[0]}.")
     return "\n\n".join(parts) + "\n"
 
 
