@@ -68,7 +68,7 @@ def _body(document: dict[str, Any]) -> bytes:
 
 def load(data: bytes) -> SavedPlan:
     """Raises PlanRefused: `plan-unreadable` for what is no plan of ours, `plan-altered` where the digest differs."""
-    line = data.strip()
+    line = data.removesuffix(b"\n")  # and no other blank: every byte of the file counts
     start = len(_HEAD) + _DIGITS
     if not (line.startswith(_HEAD) and line[start : start + len(_MIDDLE)] == _MIDDLE and line.endswith(_TAIL)):
         raise _unreadable("It does not begin and end as a saved plan does.")
