@@ -196,6 +196,12 @@ def read_links(line: bytes) -> Links:
     )
 
 
+def read_kind(line: bytes) -> str | None:
+    """The kind that a line names, its hash not verified; None for what has not the shape of an entry."""
+    match = _TAIL.fullmatch(line, max(0, line.rfind(b'"format":')))
+    return match[3].decode() if match else None
+
+
 def _explain(line: bytes) -> ValueError:
     """Why a line has not the shape of an entry. A newer format may have another shape, so it is asked first."""
     try:

@@ -10,6 +10,7 @@ from provisioner.address import Address
 from provisioner.journal.journal import Draft, Journal
 from provisioner.journal.memory import HeadMemory
 from provisioner.journal.run import RunInfo, run_info
+from provisioner.journal.stores.base import Store
 from provisioner.journal.stores.directory import DirectoryStore
 from provisioner.model.recorded import Sealed, TokenRecord, record_to_json
 
@@ -69,6 +70,13 @@ def opened(store: DirectoryStore, memory: HeadMemory | None = None, **options: A
 
 def begun(store: DirectoryStore, memory: HeadMemory | None = None, **options: Any) -> Journal:
     journal = opened(store, memory, **options)
+    journal.begin(run())
+    return journal
+
+
+def begun_at(store: Store, memory: HeadMemory | None = None) -> Journal:
+    """A journal in whatever store, begun."""
+    journal = Journal.open(store, stack=STACK, memory=memory)
     journal.begin(run())
     return journal
 

@@ -16,6 +16,7 @@ for room in ("journal", "cli"):
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
+    from s3_server import S3Server
 
 _numbers = count(1)
 
@@ -38,3 +39,23 @@ def postgres() -> Iterator[PostgresServer]:
 def database(postgres: PostgresServer) -> str:
     """The URL of a schema that nobody has used."""
     return postgres.url(query=f"?schema=test{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this session: moto's, in a process of its own."""
+    for name in ("obstore", "moto", "flask"):
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install '.[stores]'")
+    from s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a prefix that nobody has used, with the environment that opens it."""
+    for name, value in s3.environ().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{s3.bucket}/team {next(_numbers)}/states"

@@ -47,8 +47,9 @@ def bouncer(postgres: PostgresServer, folder: Path, mode: str, *, round_robin: i
         "default_pool_size = 5\nmin_pool_size = 3\nignore_startup_parameters = extra_float_digits\n"
     )
     account = user()
-    for path in (home, *home.iterdir()) if account else ():
-        shutil.chown(path, account)
+    if account is not None:
+        for path in (home, *home.iterdir()):
+            shutil.chown(path, account)
     child = subprocess.Popen([_BOUNCER, "-q", str(home / "ini")], user=account, stdout=-3, stderr=-3)
     try:
         deadline = time.monotonic() + 10

@@ -19,7 +19,13 @@ from provisioner.secret import Secret
 Resolve = Callable[[Any], Secret]
 
 # scheme → module of this package; each has `open_location(location, *, stack, settings, resolve) -> Store`
-_MODULES = {"postgresql": "postgres", "postgres": "postgres"}
+_MODULES = {
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "s3": "objects",
+    "gs": "objects",
+    "az": "objects",
+}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
