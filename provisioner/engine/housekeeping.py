@@ -28,6 +28,7 @@ from provisioner.model.recorded import (
     State,
     TokenRecord,
 )
+from provisioner.planning.refactoring import follow
 from provisioner.providers.base import Refresh, Revoke
 from provisioner.records import dataclass, replace
 
@@ -62,7 +63,7 @@ def observed_changes(plan: Plan, desired: Desired, state: State, vendors: Vendor
     for record in state.objects.values():
         if record.id in busy or record.provider not in observed.providers:
             continue
-        new = _seen(record, observed, applications, vendors, refresh_only=refresh_only)
+        new = _seen(record, desired, observed, applications, vendors, refresh_only=refresh_only)
         if new is None:
             drop.append(record.id)
         elif new is not record:
@@ -72,6 +73,7 @@ def observed_changes(plan: Plan, desired: Desired, state: State, vendors: Vendor
 
 def _seen(
     record: ResourceRecord,
+    desired: Desired,
     observed: Observed,
     applications: Mapping[Address, Application],
     vendors: Vendors,
@@ -82,13 +84,12 @@ def _seen(
     seen = observed.of(record.provider)
     if isinstance(record, TokenRecord):
         token = seen.tokens.get(record.id)
-        return (
-            record if token is None else _token(record, token, observed, applications.get(record.application), vendors)
-        )
+        application = applications.get(follow(desired, record.application))
+        return record if token is None else _token(record, token, observed, application, vendors)
     if isinstance(record, ApplicationRecord):
-        application = seen.applications.get(str(record.address))
+        shown = seen.applications.get(str(follow(desired, record.address)))
         # In an ordinary apply the plan's own steps say what becomes of an application.
-        return _application(record, application) if application is not None and refresh_only else record
+        return _application(record, shown) if shown is not None and refresh_only else record
     if seen.credits is None:
         return record
     same = (record.balance, record.unit, dict(record.parts)) == (

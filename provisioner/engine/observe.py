@@ -38,6 +38,7 @@ from provisioner.model.observed import (
 )
 from provisioner.model.plan import PURCHASE
 from provisioner.model.recorded import CREATED, LIVE, RETIRING, ApplicationRecord, State, TokenRecord
+from provisioner.planning.refactoring import relocated
 from provisioner.planning.registered import another_key, another_secret
 from provisioner.providers.base import Applications, ClientCredentials, Opener, Provider
 from provisioner.records import dataclass, field, replace
@@ -113,9 +114,10 @@ class _Reader:
         self.vendors = vendors
         self.seen = {name: _Seen() for name in providers}
         self.declared = {application.address: application for application in desired.applications}
-        self.applications = {r.address: r for r in state.objects.values() if isinstance(r, ApplicationRecord)}
+        records = relocated(desired, state)  # what a `moved` block takes elsewhere is looked at as what it will be
+        self.applications = {r.address: r for r in records if isinstance(r, ApplicationRecord)}
         self.tokens: dict[str, list[TokenRecord]] = {}
-        for record in state.objects.values():
+        for record in records:
             if isinstance(record, TokenRecord) and record.provider in providers and self._lives(record):
                 self.tokens.setdefault(record.provider, []).append(record)
         self.doubted = {op.provider for op in state.operations.values() if op.op == PURCHASE}

@@ -6,11 +6,12 @@ so is one that rose by a purchase which no run made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from provisioner.address import Address
 from provisioner.errors import Diagnostic
 from provisioner.model.observed import DEAD, Observed, ObservedApplication, ObservedToken
 from provisioner.model.plan import DELETE, UPDATE, Drift
@@ -23,13 +24,15 @@ from provisioner.planning.values import of_record
 _CLOCK_SKEW = timedelta(minutes=2)
 
 
-def find_drift(state: State, observed: Observed) -> tuple[Drift, ...]:
-    """Every difference, by address. Empty where nobody looked."""
+def find_drift(state: State, observed: Observed, moves: Mapping[str, Address] | None = None) -> tuple[Drift, ...]:
+    """Every difference, by recorded address. `moves`: object id → where a `moved` block takes it, because that is the
+    address that it was looked at by. Empty where nobody looked."""
+    taken = moves or {}
     found: list[Drift] = []
     for record in state.resources():
         observation = observed.of(record.provider)
         if isinstance(record, ApplicationRecord):
-            seen = observation.applications.get(str(record.address))
+            seen = observation.applications.get(str(taken.get(record.id, record.address)))
             if seen is not None:
                 found.extend(_application(record, seen, observed))
         elif isinstance(record, TokenRecord):
@@ -82,9 +85,7 @@ def _application(record: ApplicationRecord, seen: ObservedApplication, observed:
         )
 
 
-def _registered(
-    record: ApplicationRecord, seen: ObservedApplication, drift: Callable[..., Drift]
-) -> Iterator[Drift]:
+def _registered(record: ApplicationRecord, seen: ObservedApplication, drift: Callable[..., Drift]) -> Iterator[Drift]:
     if seen.problem is not None:
         yield drift("application-changed", seen.problem)
     changed = changed_at_server(record, seen)

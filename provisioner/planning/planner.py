@@ -67,7 +67,7 @@ def make_plan(
         options=options,
         observed=observed,
         steps=tuple(steps),
-        drift=find_drift(state, observed),
+        drift=find_drift(state, observed, refactoring.relocate(desired, state)[0]),
         spends=tuple(spends),
         diagnostics=tuple(diagnostics),
         variables=dict(variables if variables is not None else desired.variables),

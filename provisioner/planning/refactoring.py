@@ -6,7 +6,8 @@ from provisioner.address import Address
 from provisioner.errors import Diagnostic
 from provisioner.model.desired import Desired, Moved
 from provisioner.model.observed import Observed
-from provisioner.model.recorded import ResourceRecord, State
+from provisioner.model.recorded import ResourceRecord, State, TokenRecord
+from provisioner.records import replace
 
 
 def relocate(desired: Desired, state: State) -> tuple[dict[str, Address], list[Diagnostic]]:
@@ -29,6 +30,18 @@ def relocate(desired: Desired, state: State) -> tuple[dict[str, Address], list[D
             continue
         moves[record.id] = address
     return moves, problems
+
+
+def relocated(desired: Desired, state: State) -> list[ResourceRecord]:
+    """Every recorded object at the address that it has after all `moved` blocks, its tokens' application too."""
+    if not desired.moved:
+        return list(state.objects.values())
+    found: list[ResourceRecord] = []
+    for record in state.objects.values():
+        if isinstance(record, TokenRecord):
+            record = replace(record, application=follow(desired, record.application))
+        found.append(replace(record, address=follow(desired, record.address)))
+    return found
 
 
 def follow(desired: Desired, address: Address) -> Address:

@@ -152,7 +152,8 @@ def _why(step: Step) -> Iterator[str]:
         yield f'imported from "{step.importing}"'
     if step.previous_address is not None and not (named_by_header and step.importing is None):
         yield f"moved from {step.previous_address}"
-    if step.reason.sentence:
+    said_by_header = named_by_header and step.previous_address is not None and step.importing is None
+    if step.reason.sentence and not said_by_header:
         yield step.reason.sentence.removesuffix(".")
 
 
@@ -164,11 +165,11 @@ def _symbol(step: Step) -> str:
 
 def _legend(changes: tuple[Step, ...]) -> list[str]:
     used = {_symbol(step) for step in changes}
-    lines = [
-        "Provisioner compared the file, the recorded state and the providers, and made the following execution",
-        "plan. Resource actions are indicated with the following symbols:",
-    ]
-    return lines + [line for symbol, line in _LEGEND.items() if symbol in used]
+    lines = ["Provisioner compared the file, the recorded state and the providers, and made the following execution"]
+    shown = [line for symbol, line in _LEGEND.items() if symbol in used]
+    if not shown:  # moves and imports have none
+        return [*lines, "plan."]
+    return [*lines, "plan. Resource actions are indicated with the following symbols:", *shown]
 
 
 def _steps(changes: tuple[Step, ...], style: Style, *, full: bool) -> list[str]:
