@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 TYPES = ("application", "token", "credits")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ADDRESS = re.compile(r'(application|token|credits)\.([A-Za-z_][A-Za-z0-9_-]*)((?:\["(?:[^"\\]|\\.)*"\])*)')
 _KEY = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
+_ORDER = {kind: position for position, kind in enumerate(TYPES)}
+_MOST_KEYS = {"application": 1, "token": 2, "credits": 0}
 
 
 class Address(NamedTuple):
@@ -23,11 +26,12 @@ class Address(NamedTuple):
     keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.type}.{self.name}" + "".join(f'["{_escape(key)}"]' for key in self.keys)
+        plain = f"{self.type}.{self.name}"
+        return plain + "".join(f'["{_escape(key)}"]' for key in self.keys) if self.keys else plain
 
     @property
     def sort_key(self) -> tuple[int, str, tuple[str, ...]]:
-        return (TYPES.index(self.type), self.name, self.keys)
+        return (_ORDER[self.type], self.name, self.keys)
 
     @property
     def instance_key(self) -> str | None:
@@ -42,6 +46,7 @@ class Address(NamedTuple):
         return Address(kind, self.name, self.keys)
 
 
+@lru_cache(1 << 16)  # a journal names each address several times; one object for all of them is memory saved, too
 def parse_address(text: str) -> Address:
     """Raises ValueError with what an address looks like."""
     match = _ADDRESS.fullmatch(text)
@@ -49,8 +54,8 @@ def parse_address(text: str) -> Address:
         raise ValueError(
             f'{text!r} is not an address; write one as in application.campaigns, token.campaigns["web"] or credits.ez'
         )
-    keys = tuple(_unescape(key) for key in _KEY.findall(match[3]))
-    if len(keys) > {"application": 1, "token": 2, "credits": 0}[match[1]]:
+    keys = tuple(_unescape(key) for key in _KEY.findall(match[3])) if match[3] else ()
+    if len(keys) > _MOST_KEYS[match[1]]:
         raise ValueError(f"{text!r} has more keys than {match[1]} takes")
     return Address(match[1], match[2], keys)
 

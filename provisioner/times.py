@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
@@ -42,6 +43,7 @@ def to_rfc3339(moment: datetime) -> str:
     return f"{utc.isoformat(timespec='milliseconds' if utc.microsecond >= 1000 else 'seconds')[:-6]}Z"
 
 
+@lru_cache(1 << 12)  # what is written together has the same time, and an object's times are often one
 def from_rfc3339(text: str) -> datetime:
     """Raises ValueError on anything that is not a date and time with a zone."""
     moment = datetime.fromisoformat(text)

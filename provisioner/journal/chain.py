@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.errors import StateUntrusted
 from provisioner.journal.entries import FORMAT, Links, NewerFormat, NotAnEntry, dump, parse, read_links
@@ -35,8 +35,7 @@ class Link:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """One verified line: where it lies, its links, and its members where they were asked for."""
 
     segment: str
@@ -78,16 +77,19 @@ def verify(segment: str, lines: list[bytes], after: Link) -> Iterator[Line]:
     `after` is the end of the segment before; its `digest`, where there is one, must be the digest of the checkpoint
     that this segment begins with: a checkpoint says what the fold says, or nothing is believed.
     """
-    where = after
+    serial, head, lineage = after.serial, after.head, after.lineage
     for number, raw in enumerate(lines, 1):
         links = _links(segment, number, raw)
-        _check_link(segment, number, links, where)
+        if (links.serial, links.prev) != (serial + 1, head) or (lineage and links.lineage != lineage):
+            raise _broken(segment, number, links, serial, head)
+        if links.format != FORMAT:
+            raise damaged(segment, number, f"(serial {links.serial}) is of format {links.format}, which never was")
         if number == 1:
             _check_checkpoint(segment, raw, links, after)
         elif links.kind == "checkpoint":
             raise damaged(segment, number, f"(serial {links.serial}) is a checkpoint in the middle of a segment")
-        where = Link(serial=links.serial, head=links.hash, lineage=links.lineage)
-        yield Line(segment=segment, number=number, links=links, raw=raw)
+        serial, head, lineage = links.serial, links.hash, links.lineage
+        yield Line(segment, number, links, raw)
 
 
 def _links(segment: str, number: int, raw: bytes) -> Links:
@@ -99,16 +101,14 @@ def _links(segment: str, number: int, raw: bytes) -> Links:
         raise damaged(segment, number, str(fault)) from None
 
 
-def _check_link(segment: str, number: int, links: Links, after: Link) -> None:
+def _broken(segment: str, number: int, links: Links, serial: int, head: str) -> StateUntrusted:
+    """Why an entry is not what follows the entry of this serial and hash."""
     name = f"(serial {links.serial})"
-    if links.format != FORMAT:
-        raise damaged(segment, number, f"{name} is of format {links.format}, which never was")
-    if links.serial != after.serial + 1:
-        raise damaged(segment, number, f"{name} should have serial {after.serial + 1}")
-    if links.prev != after.head:
-        raise damaged(segment, number, f"{name} does not follow the entry before it")
-    if after.lineage and links.lineage != after.lineage:
-        raise damaged(segment, number, f"{name} is of another lineage")
+    if links.serial != serial + 1:
+        return damaged(segment, number, f"{name} should have serial {serial + 1}")
+    if links.prev != head:
+        return damaged(segment, number, f"{name} does not follow the entry before it")
+    return damaged(segment, number, f"{name} is of another lineage")
 
 
 def _check_checkpoint(segment: str, raw: bytes, links: Links, after: Link) -> None:

@@ -46,9 +46,11 @@ _WORD = re.compile(r"[A-Za-z0-9._:+-]{1,120}")
 # The members after `body`, anchored at the line's end. Only they are read where only the chain is checked: nothing
 # after the body can hold a quote, so the last `"format":` of a line is the entry's own.
 _TAIL = re.compile(
-    rb'"format":(\d{1,9}),"hash":"([0-9a-f]{64})","kind":"([a-z-]{1,40})","lineage":"([A-Za-z0-9._:+-]{1,120})",'
-    rb'"prev":"([0-9a-f]{64}|)","run":"([A-Za-z0-9._:+-]{1,120})","serial":([1-9]\d{0,15}),"time":"([0-9TZ:.-]{20,24})"\}'
+    r'"format":(\d{1,9}),"hash":"([0-9a-f]{64})","kind":"([a-z-]{1,40})","lineage":"([A-Za-z0-9._:+-]{1,120})",'
+    r'"prev":"([0-9a-f]{64}|)","run":"([A-Za-z0-9._:+-]{1,120})","serial":([1-9]\d{0,15}),"time":"([0-9TZ:.-]{20,24})"\}',
+    re.ASCII,
 )
+_JSON = json.JSONDecoder()
 _HASH_MEMBER = len('"hash":"",') + 64
 
 
@@ -172,34 +174,25 @@ def write_line(
 def read_links(line: bytes) -> Links:
     """The chain's half of a line (no newline), its hash verified. Raises NotAnEntry, NewerFormat."""
     start = line.rfind(b'"format":')
-    match = _TAIL.fullmatch(line, start) if start > 0 else None
+    match = _TAIL.fullmatch(line[start:].decode("latin-1")) if start > 0 else None
     if match is None:
         raise _explain(line)
-    number = int(match[1])
+    format_, written, kind, lineage, prev, run, serial, time = match.groups()
+    number = int(format_)
     if number > FORMAT:
         raise NewerFormat(number)
-    cut = match.start(2) - len('"hash":"')
+    cut = start + match.start(2) - len('"hash":"')
     digest = sha256(line[:cut])
     digest.update(line[cut + _HASH_MEMBER :])
-    written = match[2].decode()
     if digest.hexdigest() != written:
-        raise NotAnEntry(f"(serial {int(match[7])}) is not what its hash says")
-    return Links(
-        serial=int(match[7]),
-        time=match[8].decode(),
-        kind=match[3].decode(),
-        lineage=match[4].decode(),
-        run=match[6].decode(),
-        prev=match[5].decode(),
-        hash=written,
-        format=number,
-    )
+        raise NotAnEntry(f"(serial {serial}) is not what its hash says")
+    return Links(int(serial), time, kind, lineage, run, prev, written, number)
 
 
 def read_kind(line: bytes) -> str | None:
     """The kind that a line names, its hash not verified; None for what has not the shape of an entry."""
-    match = _TAIL.fullmatch(line, max(0, line.rfind(b'"format":')))
-    return match[3].decode() if match else None
+    match = _TAIL.fullmatch(line[max(0, line.rfind(b'"format":')) :].decode("latin-1"))
+    return match[3] if match else None
 
 
 def _explain(line: bytes) -> ValueError:
@@ -221,9 +214,12 @@ def _explain(line: bytes) -> ValueError:
 def parse(line: bytes) -> dict[str, Any]:
     """The members of a line whose links were read. Raises NotAnEntry where the body's half is no JSON."""
     try:
-        data = json.loads(line)
+        text = line.decode("ascii")
+        data, end = _JSON.raw_decode(text)
     except ValueError:
         raise NotAnEntry("is not JSON") from None
+    if end != len(text):
+        raise NotAnEntry("is not JSON")
     if not isinstance(data, dict) or not isinstance(data.get("body"), dict) or not isinstance(data.get("actor"), str):
         raise NotAnEntry("lacks an actor or a body")
     address = data.get("address")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from provisioner.address import Address, parse_address
@@ -52,8 +53,8 @@ def decode(kind: str, address: str | None, body: Mapping[str, Any]) -> Change:
         raise NotFoldable(f"{kind!r} is no kind of entry")
     try:
         special = _SPECIAL[kind](address, body) if kind in _SPECIAL else None
-        put = tuple(record_from_json(data) for data in body.get("put", ()))
-        drop = tuple(_text(item) for item in body.get("drop", ()))
+        put = tuple(map(record_from_json, body.get("put", ())))
+        drop = tuple(map(_text, body.get("drop", ())))
         for record in put:
             _text(record.id)
     except (KeyError, ValueError, TypeError, ArithmeticError, AttributeError) as fault:
@@ -80,12 +81,12 @@ def _intent(address: str | None, body: Mapping[str, Any]) -> Apply:
     data = body["operation"]
     if address is None:
         raise ValueError("an intent names an address")
-    made = Operation(
-        id=_text(data["id"]),
+    operation = _text(data["id"])
+    made = partial(
+        Operation,
+        id=operation,
         address=parse_address(address),
         op=_text(data["op"]),
-        run="",
-        since=_EPOCH,
         object_id=_optional_text(data.get("object_id")),
         provider=_optional_text(data.get("provider")),
         provider_type=_optional_text(data.get("provider_type")),
@@ -95,7 +96,7 @@ def _intent(address: str | None, body: Mapping[str, Any]) -> Apply:
     )
 
     def apply(state: State, time: datetime, run: str) -> None:
-        state.operations[made.id] = replace(made, run=run, since=time)
+        state.operations[operation] = made(run=run, since=time)
 
     return apply
 
@@ -167,7 +168,6 @@ def _handoff(address: str | None, body: Mapping[str, Any]) -> Apply:
     return apply
 
 
-_EPOCH = from_rfc3339("1970-01-01T00:00:00Z")
 _SPECIAL: dict[str, Callable[[str | None, Mapping[str, Any]], Apply]] = {
     "checkpoint": _checkpoint,
     "intent": _intent,

@@ -219,12 +219,12 @@ def record_to_json(record: ResourceRecord) -> dict[str, Any]:
 
 def record_from_json(data: Mapping[str, Any]) -> ResourceRecord:
     """Raises KeyError, ValueError or TypeError on what is no record; the journal turns that into a damaged state."""
-    kind = data["kind"]
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if name != "kind":
-            values[name] = _DECODE[name](value) if name in _DECODE and value is not None else value
-    record: ResourceRecord = _CLASSES[kind](**values)
+    values = dict(data)
+    make = _CLASSES[values.pop("kind")]
+    for name in values.keys() & _DECODE.keys():
+        if (value := values[name]) is not None:
+            values[name] = _DECODE[name](value)
+    record: ResourceRecord = make(**values)
     return record
 
 
