@@ -27,6 +27,8 @@ _CLOCK_SKEW = timedelta(minutes=2)
 def find_drift(state: State, observed: Observed, moves: Mapping[str, Address] | None = None) -> tuple[Drift, ...]:
     """Every difference, by recorded address. `moves`: object id → where a `moved` block takes it, because that is the
     address that it was looked at by. Empty where nobody looked."""
+    if not observed.providers:
+        return ()
     taken = moves or {}
     found: list[Drift] = []
     for record in state.resources():

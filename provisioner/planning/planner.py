@@ -43,13 +43,14 @@ def make_plan(
     steps: list[Step] = []
     if options.mode != "refresh-only":
         _plan_all(situation, steps, spends, diagnostics)
-        known = {*situation.records, *(step.address for step in steps)}
-        kept = selection.select(_in_order(steps), options, known)
-        steps = list(kept)
-        chosen = {step.address for step in steps}
-        spends = [spend for spend in spends if spend.address in chosen]
-        named = {str(address) for address in chosen}
-        diagnostics = [d for d in diagnostics if d.address is None or d.address in named]
+        steps = list(_in_order(steps))
+        if options.targets or options.excludes:
+            known = {*situation.records, *(step.address for step in steps)}
+            steps = list(selection.select(tuple(steps), options, known))
+            chosen = {step.address for step in steps}
+            spends = [spend for spend in spends if spend.address in chosen]
+            named = {str(address) for address in chosen}
+            diagnostics = [d for d in diagnostics if d.address is None or d.address in named]
         diagnostics += safety.judge(steps, spends, state, desired.safety, options)
         if options.targets or options.excludes:
             diagnostics.append(_incomplete())
@@ -112,8 +113,10 @@ def situation_of(
     for operation in state.operations.values():
         moved = moves.get(operation.object_id or "", operation.address)
         by_address.setdefault(moved, []).append(operation)
-    known = {*records, *declared, *(address for a in declared.values() for address, _ in a.token_addresses)}
-    replaces = selection.addresses(options.replaces, known, "--replace") if options.replaces else ()
+    replaces: tuple[Address, ...] = ()
+    if options.replaces:
+        known = {*records, *declared, *(address for a in declared.values() for address, _ in a.token_addresses)}
+        replaces = selection.addresses(options.replaces, known, "--replace")
     return Situation(
         desired=desired,
         state=state,
