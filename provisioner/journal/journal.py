@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from provisioner import times
 from provisioner.errors import Diagnostic, HeadMoved, StateUntrusted, StoreFailed
 from provisioner.journal import history, load, marks
-from provisioner.journal.chain import Link
+from provisioner.journal.chain import Link, Watch
 from provisioner.journal.entries import Entry, dump, plain, write_line
 from provisioner.journal.fold import Change, decode, state_to_json
 from provisioner.journal.group import GroupCommit
@@ -81,21 +81,24 @@ class Journal:
         cls,
         store: Store,
         *,
-        stack: str,
+        stack: str | None,
         memory: HeadMemory | None,
         accept_rollback: bool = False,
         looking: bool = False,
         clock: Callable[[], datetime] = times.now,
+        watch: Watch | None = None,
     ) -> Journal:
         """Reads and verifies; writes nothing to the store. `memory` None: nothing is known and nothing is kept.
 
         Raises StateUntrusted (damaged, newer format, foreign, half migrated; and the objections: rolled back, moved,
         clock behind) and StoreFailed. `accept_rollback` goes on in spite of objections; `begin` records them. `looking`
-        makes notices of those that only matter to writers.
+        makes notices of those that only matter to writers. `stack` None: whichever it is. `watch` is told every entry,
+        and nothing that this machine remembers spares one its check.
         """
         lineage = memory.lineage_at(store.identity) if memory else None
         seen = memory.recall(lineage) if memory and lineage else None  # before the load: later it may be newer
-        loaded = load.load(store, stack=stack, seen=seen)
+        known = None if watch is not None else seen
+        loaded = load.load(store, stack=stack, seen=known, watch=watch)
         mark = marks.read(store)
         if mark is not None and mark.kind == marks.COPYING:
             raise marks.half_migrated(mark, store.location)
@@ -103,10 +106,10 @@ class Journal:
             seen = memory.recall(loaded.state.lineage)  # known from another location
         why = load.judge(store, loaded, seen)
         if why and seen:  # what was recalled after the load may be newer than it: look once more
-            loaded = load.load(store, stack=stack, seen=seen)
+            loaded = load.load(store, stack=stack, seen=None if watch is not None else seen, watch=watch)
             why = load.judge(store, loaded, seen)
         journal = cls(store, loaded, memory=memory, clock=clock)
-        journal.state.stack = stack
+        journal.state.stack = stack if stack is not None else journal.state.stack
         journal._mark = mark
         # forgotten once `begin` recorded them: until then each command is told of them again
         journal._object(_objections(store, loaded, why, mark, clock()), accept=accept_rollback, looking=looking)
