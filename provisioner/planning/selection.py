@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from provisioner.address import Address, parse_address
 from provisioner.errors import Diagnostic, Invalid
-from provisioner.model.plan import PlanOptions, Step
+from provisioner.model.plan import DELETE, FORGET, PlanOptions, Step
 
 
 def addresses(texts: Iterable[str], known: Iterable[Address], flag: str) -> tuple[Address, ...]:
@@ -57,14 +57,29 @@ def select(steps: tuple[Step, ...], options: PlanOptions, known: Iterable[Addres
     targets = addresses(options.targets, known, "--target")
     excludes = addresses(options.excludes, known, "--exclude")
     by_id = {step.id: step for step in steps}
+    needs = _needs(steps)
     kept = {s.id for s in steps if not targets or any(_covers(t, s.address) for t in targets)}
     pending = list(kept)
     while pending:
-        for needed in by_id[pending.pop()].depends_on:
+        for needed in needs[pending.pop()]:
             if needed in by_id and needed not in kept:
                 kept.add(needed)
                 pending.append(needed)
     dropped = {s.id for s in steps if any(_covers(e, s.address) for e in excludes)}
-    while more := {s.id for s in steps if s.id not in dropped and dropped.intersection(s.depends_on)}:
+    while more := {s.id for s in steps if s.id not in dropped and dropped.intersection(needs[s.id])}:
         dropped |= more
     return tuple(step for step in steps if step.id in kept and step.id not in dropped)
+
+
+def _needs(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...]]:
+    """What each step depends on, by id: what it waits for, and of a token its application, waited for or not; but a
+    token that goes takes no application with it."""
+    stays = (step for step in steps if step.address.type == "application" and step.action not in (DELETE, FORGET))
+    applications = {step.address: step.id for step in stays}
+    found = {}
+    for step in steps:
+        address = step.address.as_type("application")
+        above = [Address(address.type, address.name, address.keys[:n]) for n in range(len(address.keys) + 1)]
+        own = [applications[a] for a in above if step.address.type == "token" and a in applications]
+        found[step.id] = (*step.depends_on, *own)
+    return found
