@@ -179,15 +179,12 @@ def _of_shape(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _too_random(word: str) -> bool:
-    """Whether nobody would type it: long hexadecimal, or letters of both cases and digits without a pattern."""
+    """Whether nobody would type it: long hexadecimal, or letters and digits without a pattern."""
     if _UUID.fullmatch(word) or _RUN.fullmatch(word):
         return False
     if _HEX.fullmatch(word):
         return len(word) >= 28 and len(set(word)) >= 8
-    kinds = (any(c.islower() for c in word), any(c.isupper() for c in word), sum(c.isdigit() for c in word) >= 2)
-    if all(kinds):
-        return _entropy(word) >= 3.6
-    return len(word) >= 28 and kinds[2] and _turns(word) >= 8 and _entropy(word) >= 3.6
+    return _entropy(word) >= 3.6 and _turns(word) >= max(6, 0.2 * len(word))
 
 
 def _entropy(word: str) -> float:
@@ -196,5 +193,7 @@ def _entropy(word: str) -> float:
 
 
 def _turns(word: str) -> int:
-    """How often letters give way to digits and back: names have them in one place, random words everywhere."""
-    return sum(a.isdigit() != b.isdigit() for a, b in pairwise(word))
+    """How often small letters, large letters and digits give way to each other, separators apart. The large first
+    letter of a word counts for nothing: names are written so, and random words turn everywhere."""
+    kinds = [2 if c.isdigit() else 1 if c.isupper() else 0 for c in word if c.isalnum()]
+    return sum(a != b and (a, b) != (1, 0) for a, b in pairwise(kinds))

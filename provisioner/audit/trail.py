@@ -15,7 +15,7 @@ from provisioner.audit.shape import Shape, entry_shape
 from provisioner.journal.chain import Line
 from provisioner.journal.fold import Change
 from provisioner.model.recorded import State
-from provisioner.records import dataclass, field
+from provisioner.records import dataclass
 
 
 @dataclass(slots=True)
@@ -27,25 +27,32 @@ class Misshapen:
     text: str
 
 
-@dataclass(slots=True)
 class Trail:
-    """Give `watch` to `journal.load`, with nothing that this machine remembers, so that it is told every entry."""
+    """Give `watch` to `Journal.open`: it is told every entry, from the first on. Where the state is read twice, the
+    second reading counts."""
 
-    lives: Lives = field(default_factory=Lives)
-    money: Money = field(default_factory=Money)
-    changes: Changes = field(default_factory=Changes)
-    exposure: Exposure = field(default_factory=Exposure)
-    misshapen: list[Misshapen] = field(default_factory=list)
-    serials: dict[str, int] = field(default_factory=dict)  # hash → serial, of every entry
-    lineage: str = ""
-    head: str = ""  # of the last entry that verified
-    last: Mark | None = None
-    started: datetime | None = None
-    _shape: Shape = field(default_factory=entry_shape)
+    def __init__(self) -> None:
+        self._shape: Shape = entry_shape()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.lives = Lives()
+        self.money = Money()
+        self.changes = Changes()
+        self.exposure = Exposure()
+        self.misshapen: list[Misshapen] = []
+        self.serials: dict[str, int] = {}  # hash → serial, of every entry
+        self.lineage = ""
+        self.head = ""  # of the last entry that verified
+        self.last: Mark | None = None
+        self.started: datetime | None = None
 
     def watch(self, line: Line, data: Mapping[str, Any], change: Change, state: State) -> None:
         seen = seen_of(line, data, change, state)
-        mark = self.last = seen.mark
+        mark = seen.mark
+        if mark.serial == 1:
+            self._begin()
+        self.last = mark
         self.started = self.started or mark.time
         self.lineage, self.head = line.links.lineage, line.links.hash
         self.serials[self.head] = mark.serial

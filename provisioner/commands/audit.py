@@ -27,8 +27,7 @@ from provisioner.commands.filing import FileOptions, load_file, read_file
 from provisioner.commands.looking import running_of
 from provisioner.commands.opening import Reveal, Secrets, StateOptions, store_of
 from provisioner.errors import Diagnostic, Invalid, StateUntrusted
-from provisioner.journal import load
-from provisioner.journal.load import Loaded
+from provisioner.journal.journal import Journal
 from provisioner.journal.memory import HeadMemory
 from provisioner.journal.stores.base import Store
 from provisioner.journal.stores.directory import DirectoryStore
@@ -70,7 +69,7 @@ class _Opened:
     store: Store
     desired: Desired | None
     trail: Trail = field(default_factory=Trail)
-    loaded: Loaded | None = None
+    journal: Journal | None = None
     keys: DataKeys = field(default_factory=DataKeys)
     fault: StateUntrusted | None = None
 
@@ -81,11 +80,11 @@ def audit(options: AuditOptions, reveal: Reveal) -> Audited:
     policy = _policy(options.policy)
     now = options.at or times.now()
     opened = _open(options, reveal)
-    if opened.loaded is None:
-        assert opened.fault is not None  # noqa: S101  # the one reason for which nothing was loaded
+    if opened.journal is None:
+        assert opened.fault is not None  # noqa: S101  # the one reason for which nothing was opened
         return Audited(_unverified(opened, opened.fault, now, options), opened.fault)
-    case = _case(opened, opened.loaded, now)
-    fault = opened.fault or opened.keys.fault or _unexpected(case, options, policy)
+    case = _case(opened, opened.journal, now)
+    fault = opened.keys.fault or _unexpected(case, options, policy)
     judged = judge(case, policy, journal=_journal_path(opened.store))
     first = () if fault is None else (_as_finding(fault),)
     state = case.state
@@ -104,16 +103,17 @@ def audit(options: AuditOptions, reveal: Reveal) -> Audited:
         case=case,
         file=options.file.config,
     )
-    return Audited(report, fault, tuple(opened.loaded.notices))
+    return Audited(report, fault, tuple(opened.journal.notices))
 
 
 def find_token(options: AuditOptions, given: str, reveal: Reveal) -> Match | None:
     """Whose the secret in `given` was. Raises StateUntrusted where the state cannot be trusted: an answer from it would
     be worth nothing."""
     opened = _open(options, reveal)
-    if opened.loaded is None or opened.fault is not None:
-        raise opened.fault or AssertionError
-    case = _case(opened, opened.loaded, options.at or times.now())
+    if opened.journal is None:
+        assert opened.fault is not None  # noqa: S101  # as in `audit`
+        raise opened.fault
+    case = _case(opened, opened.journal, options.at or times.now())
     fault = _unexpected(case, options, NO_POLICY)
     if fault is not None:
         raise fault
@@ -135,26 +135,22 @@ def _open(options: AuditOptions, reveal: Reveal) -> _Opened:
     desired = _desired(options)
     opened = _Opened(_store(options, desired, reveal), desired)
     store = opened.store
-    memory = HeadMemory.of_user(os.environ)
-    lineage = memory.lineage_at(store.identity)
-    seen = memory.recall(lineage) if lineage else None
     try:
-        # nothing remembered is handed in: each segment is read and hashed, however often it was before
-        loaded = load.load(store, stack=desired.stack if desired else None, watch=opened.trail.watch)
+        # watched, so that each segment is read and hashed, however often this machine did so before
+        opened.journal = journal = Journal.open(
+            store,
+            stack=desired.stack if desired else None,
+            memory=HeadMemory.of_user(os.environ),
+            accept_rollback=options.state.accept_rollback,
+            looking=True,
+            watch=opened.trail.watch,
+        )
     except StateUntrusted as fault:
         opened.fault = fault
         return opened
-    if seen is None and loaded.state.lineage:
-        seen = memory.recall(loaded.state.lineage)
-    older = load.judge(store, loaded, seen)
-    if older is None and loaded.state.lineage:
-        memory.remember(load.to_remember(loaded), store.identity)
-    elif older is not None and not options.state.accept_rollback:
-        opened.fault = older.error(store.location)
-    if not loaded.state.serial and options.location is not None and older is None:
+    if not journal.state.serial and options.location is not None:
         raise Invalid("no-state", f"There is no recorded state at {store.location}.", "Check the location.")
-    opened.loaded = loaded
-    opened.keys = read_keys({key: store.get_key(key) or b"" for key in store.list_keys()}, loaded.state.lineage)
+    opened.keys = read_keys({key: store.get_key(key) or b"" for key in store.list_keys()}, journal.lineage)
     return opened
 
 
@@ -177,14 +173,14 @@ def _store(options: AuditOptions, desired: Desired | None, reveal: Reveal) -> St
     return store
 
 
-def _case(opened: _Opened, loaded: Loaded, now: datetime) -> Case:
+def _case(opened: _Opened, journal: Journal, now: datetime) -> Case:
     return Case(
-        state=loaded.state,
+        state=journal.state,
         trail=opened.trail,
         desired=opened.desired,
         facts=facts_of,
         now=now,
-        running=running_of(loaded.state, opened.store.peek_lock()),
+        running=running_of(journal.state, opened.store.peek_lock()),
         keys=opened.keys,
     )
 

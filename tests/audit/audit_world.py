@@ -79,7 +79,7 @@ class Past:
         self.store.put_key(KEY, DataKeyFile(id=KEY, lineage=LINEAGE, recipients=(RECIPIENT,), age=ARMORED).to_bytes())
 
     @contextmanager
-    def run(self, command: str = "apply", **more: Any) -> Iterator[Journal]:
+    def run(self, command: str = "apply", *, accept_rollback: bool = False, **more: Any) -> Iterator[Journal]:
         """One run, from its lock to its unlock; the clock moves on by a second at its end."""
         number = next(self._runs)
         run = RunInfo(
@@ -89,7 +89,10 @@ class Past:
             started=self.at,
             **more,
         )
-        with Journal.open(self.store, stack=self.stack, memory=None, clock=lambda: self.at) as journal:
+        opened = Journal.open(
+            self.store, stack=self.stack, memory=None, accept_rollback=accept_rollback, clock=lambda: self.at
+        )
+        with opened as journal:
             journal.state.lineage = LINEAGE
             journal.begin(run)
             self.journal = journal
