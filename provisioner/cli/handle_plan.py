@@ -29,6 +29,8 @@ def plan(typed: argparse.Namespace, console: Console, view: View) -> int:
     )
     found = command.plan(request, view, reveal=console.masker.add)
     reports.of_plan(found.plan, typed, console, found.due)
+    if typed.generate_config_out is not None:
+        view.say(f"Wrote {typed.generate_config_out}. Review it, and name it in [stack] include.\n")
     due = None if typed.horizon is None else found.due
     view.plan(found.plan, saved_to=typed.out, due=due)
     if found.plan.refused:

@@ -18,6 +18,7 @@ class FileOptions:
     config: str = "provisioner.toml"
     variables: tuple[str, ...] = ()
     var_files: tuple[str, ...] = ()
+    generating: bool = False  # imports may name what is not declared yet (`--generate-config-out`)
 
 
 def load_file(options: FileOptions) -> Desired:
@@ -29,7 +30,11 @@ def load_file(options: FileOptions) -> Desired:
             raise Invalid("usage", f"--var {name} has no value", "Write it as --var NAME=VALUE.")
         overrides[name] = value
     return load(
-        Path(options.config), overrides=overrides, var_files=[Path(f) for f in options.var_files], environ=os.environ
+        Path(options.config),
+        overrides=overrides,
+        var_files=[Path(f) for f in options.var_files],
+        environ=os.environ,
+        generating=options.generating,
     )
 
 

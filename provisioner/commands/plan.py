@@ -4,6 +4,7 @@ key."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from provisioner.commands import planning
 from provisioner.commands.filing import FileOptions, load_file, write_private
@@ -21,8 +22,12 @@ from provisioner.commands.opening import (
 )
 from provisioner.commands.planning import Planned
 from provisioner.engine.events import Listener
+from provisioner.model.desired import ImportBlock
 from provisioner.model.plan import Due, PlanOptions
-from provisioner.records import dataclass
+from provisioner.records import dataclass, replace
+
+if TYPE_CHECKING:
+    from provisioner.commands.generating import Generator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +40,14 @@ class PlanRequest:
     out: str | None = None
     generate_config_out: str | None = None
     horizon: timedelta | None = None
+    imports: tuple[ImportBlock, ...] = ()  # what to generate TOML for beside the file's own import blocks
 
 
 def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
     """Raises what reading raises. A plan that safety refuses is returned (and saved) like any other; it says so
     itself."""
-    desired = load_file(request.file)
+    generating = _generator(request.generate_config_out)
+    desired = load_file(replace(request.file, generating=generating is not None))
     secrets = Secrets(desired, reveal)
     store = store_of(desired, secrets)
     with held(store, request.state, new_run("plan", request.state)):
@@ -51,6 +58,8 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
             sealer = sealer_of(desired, journal, secrets)
             with accounts(desired, request.state, secrets) as providers:
                 observed = planning.look(desired, state, providers, sealer, now, request.state, listener)
+                if generating is not None:
+                    generating.look(desired, observed, providers, (*desired.imports, *request.imports))
         else:
             observed = planning.unseen(now)
     made = planning.derive(desired, state, observed, now, request.planning)
@@ -58,13 +67,19 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
         from provisioner.render.plan_file import dump
 
         write_private(request.out, dump(made, desired, state))
-    if request.generate_config_out is not None:
-        from provisioner.commands.generating import generated
-
-        write_private(request.generate_config_out, generated(desired, observed))
+    if generating is not None:
+        generating.write()
     due: tuple[Due, ...] = ()
     if request.horizon is not None:
         from provisioner.planning.horizon import upcoming
 
         due = upcoming(desired, state, observed, now, now + request.horizon, request.planning)
     return Planned(made, desired, state, due)
+
+
+def _generator(path: str | None) -> Generator | None:
+    if path is None:
+        return None
+    from provisioner.commands.generating import Generator  # with tomli_w, which few need
+
+    return Generator(path)

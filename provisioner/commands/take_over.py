@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from provisioner.commands.apply import Applied, ApplyRequest, Interrupts, apply
-from provisioner.commands.filing import FileOptions, load_file, write_private
+from provisioner.commands.filing import FileOptions, load_file
+from provisioner.commands.generating import Generator
 from provisioner.commands.looking import parse
 from provisioner.commands.opening import Reveal, StateOptions
+from provisioner.commands.plan import PlanRequest, plan
 from provisioner.engine.events import Listener
 from provisioner.errors import Invalid
 from provisioner.model.desired import Desired, ImportBlock
@@ -40,18 +42,21 @@ def take_over(
         raise Invalid(
             "unknown-address",
             f"{request.address} is not declared",
-            "Declare it first; --generate-config-out with an [[import]] block and `provisioner plan` writes the TOML.",
+            f"Declare it first: `provisioner import --generate-config-out FILE {request.address} {request.id}` writes "
+            "the TOML.",
         )
     wanted = _with_import(desired, request)
+    generator = None if request.generate_config_out is None else Generator(request.generate_config_out)
 
-    def approve(plan: Plan) -> bool:
-        step = next((step for step in plan.steps if step.address == address), None)
+    def approve(made: Plan) -> bool:
+        step = next((step for step in made.steps if step.address == address), None)
         if step is None or step.importing is None:
             return False
-        seen = plan.observed.of(step.provider).applications.get(str(address))
+        seen = made.observed.of(step.provider).applications.get(str(address))
         if seen is not None and seen.client_id not in (None, request.id):
             raise _another(request, str(seen.client_id))
-        show(plan)
+        # that the rest of the file is left alone is what importing one address means
+        show(replace(made, diagnostics=tuple(d for d in made.diagnostics if d.name != "incomplete")))
         return True
 
     done = apply(
@@ -65,11 +70,36 @@ def take_over(
     )
     if done.result is None and not done.plan.refused:
         raise _nothing(request, done.plan)
-    if request.generate_config_out is not None:
-        from provisioner.commands.generating import generated
-
-        write_private(request.generate_config_out, generated(wanted, done.plan.observed))
+    if generator is not None:
+        step = next(step for step in done.plan.steps if step.address == address)
+        seen = done.plan.observed.of(step.provider).applications.get(str(address))
+        if seen is not None:
+            generator.add(address.name, step.provider, seen)
+        generator.write()
     return done
+
+
+def generate(request: ImportRequest, listener: Listener, reveal: Reveal) -> bool:
+    """TOML for an address that is not declared yet; nothing is recorded. False where it is declared, or nobody
+    asked."""
+    if request.generate_config_out is None:
+        return False
+    address = parse(request.address)
+    declared = load_file(replace(request.file, generating=True)).applications
+    if address.type != "application" or any(application.address == address for application in declared):
+        return False
+    plan(
+        PlanRequest(
+            file=request.file,
+            state=request.state,
+            planning=PlanOptions(),
+            generate_config_out=request.generate_config_out,
+            imports=(ImportBlock(to=address, id=request.id),),
+        ),
+        listener,
+        reveal,
+    )
+    return True
 
 
 def _with_import(desired: Desired, request: ImportRequest) -> Desired:
@@ -87,8 +117,8 @@ def _another(request: ImportRequest, found: str) -> Invalid:
     )
 
 
-def _nothing(request: ImportRequest, plan: Plan) -> Invalid:
-    recorded = any(str(step.address) == request.address and step.before is not None for step in plan.steps)
+def _nothing(request: ImportRequest, made: Plan) -> Invalid:
+    recorded = any(str(step.address) == request.address and step.before is not None for step in made.steps)
     if recorded:
         return Invalid(
             "duplicate",
@@ -98,7 +128,7 @@ def _nothing(request: ImportRequest, plan: Plan) -> Invalid:
     problem = next(
         (
             seen.problem
-            for provider in plan.observed.providers.values()
+            for provider in made.observed.providers.values()
             if (seen := provider.applications.get(request.address)) is not None and seen.problem
         ),
         None,

@@ -23,7 +23,7 @@ from provisioner.config.refactorings import build_refactorings
 from provisioner.config.values import Table, url_fault
 from provisioner.model.desired import Desired, Encryption, ProviderConfig, Safety, TokenPolicy
 from provisioner.providers.base import Vendor
-from provisioner.records import dataclass
+from provisioner.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Parts:
     providers: Mapping[str, ProviderConfig]
     provider_names: frozenset[str]
     policies: Mapping[str, TokenPolicy]
+    generating: bool = False  # an import may name what is not declared yet: its TOML is about to be written
 
 
 def build(
@@ -45,9 +46,10 @@ def build(
     variables: Mapping[str, str],
     problems: Problems,
     vendors: Callable[[str], Vendor] = providers.vendor,
+    generating: bool = False,
 ) -> Desired:
     """The declaration. It is to be used only where `problems.found` is empty afterwards."""
-    parts = _parts(tables, problems, vendors)
+    parts = replace(_parts(tables, problems, vendors), generating=generating)
     applications = build_applications(instances, parts)
     floors = build_floors(section(tables, "credits"), applications, parts)
     moved, imports, removed = build_refactorings(tables, instances, floors, applications, parts)
@@ -99,10 +101,21 @@ def _stem(path: Path, problems: Problems) -> str:
     return stem
 
 
+# Terraform's settings of its http backend, for servers that lock elsewhere or with other methods.
+_HTTP_STATE = ("lock_address", "unlock_address", "lock_method", "unlock_method", "update_method")
+
+
 def _state(tables: Mapping[str, Any], problems: Problems, directory: Path, stack: str) -> tuple[str, dict[str, Any]]:
     state = Table(problems, section(tables, "state"), ("state",))
     location = state.text("location") or os.path.join("state", stack)  # noqa: PTH118  # may be a URL
-    settings = {key: found for key in ("username", "password") if (found := state.secret(key)) is not None}
+    settings: dict[str, Any] = {
+        key: found for key in ("username", "password") if (found := state.secret(key)) is not None
+    }
+    settings |= {key: found for key in _HTTP_STATE if (found := state.text(key))}
+    for key in ("lock_address", "unlock_address"):
+        fault = url_fault(settings.get(key) or "https://unset")
+        if fault:
+            state.bad(key, f"{key} {fault[1]}", fault[2], name=fault[0])
     if location.startswith(("http://", "https://")):
         fault = url_fault(location)
         if fault:

@@ -28,9 +28,11 @@ def load(
     var_files: Sequence[Path] = (),
     environ: Mapping[str, str],
     vendors: Callable[[str], Vendor] = providers.vendor,
+    generating: bool = False,
 ) -> Desired:
     """Reads a stack. `overrides` are `--var`, `var_files` `--var-file`, later ones winning. References stay references.
-    Raises Invalid with every problem found, each with file, line where known, and key path."""
+    `generating`: an import may name what is not declared yet. Raises Invalid with every problem found, each with file,
+    line where known, and key path."""
     main = Source(str(path))
     problems = Problems(main)
     variables = Variables(overrides, var_files, environ, problems)
@@ -41,7 +43,9 @@ def load(
         tables = _expand(tables, variables, problems)
     used = _vendors_in_use(tables, vendors, problems)
     check(_checkable(tables, used), found, list(used.values()), problems)
-    desired = build(tables, found, path=path, variables=values, problems=problems, vendors=vendors)
+    desired = build(
+        tables, found, path=path, variables=values, problems=problems, vendors=vendors, generating=generating
+    )
     problems.raise_if_any()
     return desired
 

@@ -82,9 +82,12 @@ class _Checker:
                 self._bad((*path, "to"), f"{to} cannot be imported: only applications can", advice)
             elif to in {one.to for one in found}:
                 self._bad((*path, "to"), f"{to} is imported twice", "Keep one of the blocks.")
-            elif self._is_declared(to, (*path, "to")) and self._can_import(to, path):
+            elif self._to_generate(to) or (self._is_declared(to, (*path, "to")) and self._can_import(to, path)):
                 found.append(ImportBlock(to, given))
         return tuple(found)
+
+    def _to_generate(self, to: Address) -> bool:
+        return self.parts.generating and to not in self.declared
 
     def removed(self) -> tuple[Removed, ...]:
         found = []
