@@ -167,14 +167,14 @@ class Lives:
         held = set(_secrets(before)) if isinstance(before, ApplicationRecord) else set()
         kept = dict.fromkeys(_secrets(record))
         for fingerprint in held - set(kept):
-            _end(self.values.get(fingerprint), seen.mark.time, REVOKED)
+            _end(self.values.get(fingerprint), seen.mark.time, REVOKED, again=True)
         for position, fingerprint in enumerate(kept):
             value = self.values.get(fingerprint)
             if value is None:
                 began = (record.created_at if position == 0 and not held else None) or seen.mark.time
                 value = Value(CLIENT_SECRET, fingerprint, record.id, record.address, began, None)
                 self.values[fingerprint] = value
-            value.address = record.address
+            value.address, value.object_id = record.address, record.id
             value.how, value.ended = (ROTATED, None) if position else (None, None)
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -190,7 +190,8 @@ class Lives:
             for fingerprint in (record.fingerprint, record.refresh_fingerprint):
                 _end(self.values.get(fingerprint or ""), seen.mark.time, how, again=True)
         elif isinstance(record, ApplicationRecord):
-            for fingerprint in _secrets(record):
+            kept = {f for new in seen.change.put if isinstance(new, ApplicationRecord) for f in _secrets(new)}
+            for fingerprint in set(_secrets(record)) - kept:  # a client that was superseded lives on in its successor
                 _end(self.values.get(fingerprint), seen.mark.time, how, again=True)
 
 

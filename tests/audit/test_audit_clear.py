@@ -120,7 +120,7 @@ def test_the_sandbox_accounts_secrets_would_be_caught() -> None:
 
 
 def test_what_servers_make_of_random_bytes_does_not_pass() -> None:
-    """Of two thousand tokens of 24 random bytes and more, in the spellings that servers use, less than one in 200 passes."""
+    """Of two thousand tokens of 24 random bytes and more, as servers spell them, less than one in 200 passes."""
     chance = random.Random(4711)
     made = [chance.randbytes(24 + number % 17) for number in range(1000)]
     texts = [f"it was {value.hex()} then" for value in made]

@@ -19,7 +19,7 @@ SHAPE = entry_shape()
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 2**60), st.text(max_size=5), st.just("2026-12-01T00:00:00Z"),
-    st.just("token.x"), st.just([]), st.just(["a"]), st.just({}), st.just({"kind": "token"}), st.just("1.5\n"),
+    st.just("token.x"), st.just([]), st.just(["a"]), st.just({}), st.just({"kind": "token"}), st.just("1.5"),
 )  # fmt: skip
 
 
@@ -61,8 +61,6 @@ def test_it_agrees_with_a_validator(entries: list[dict[str, Any]], data: st.Data
     else:
         place[key] = data.draw(VALUES)
     fault = SHAPE(entry, "")
-    if fault is not None and fault.endswith("is not written as it should be") and "\n" in json.dumps(entry):
-        return
     assert (fault is None) == VALIDATOR.is_valid(entry), fault
 
 
