@@ -55,7 +55,9 @@ class EzTexting(Desk):
 
     def refuse(self, status: int, title: str, detail: str = "") -> Reply:
         if self.errors_observed:
-            return answer({"status": status, "title": title, "errors": [{"code": str(status), "message": detail}]}, status)
+            return answer(
+                {"status": status, "title": title, "errors": [{"code": str(status), "message": detail}]}, status
+            )
         errors = [{"title": title, "message": detail}]
         return answer({"status": status, "title": title, "detail": detail, "errors": errors}, status)
 
@@ -133,9 +135,7 @@ class EzTexting(Desk):
                 self.bought_credits += waiting[1]
                 self._unbooked.remove(waiting)
         total = self.plan_credits + self.bought_credits
-        return answer(
-            {"planCredits": self.plan_credits, "anytimeCredits": self.bought_credits, "totalCredits": total}
-        )
+        return answer({"planCredits": self.plan_credits, "anytimeCredits": self.bought_credits, "totalCredits": total})
 
     def _purchase(self, request: Request) -> Reply:
         if not self._known(request):

@@ -107,7 +107,7 @@ class OAuth(Desk):
 
     @staticmethod
     def _unknown() -> Reply:
-        return answer({"error": "invalid_client"}, 401, WWW_Authenticate='Basic realm="as"')
+        return answer({"error": "invalid_client"}, 401, {"WWW-Authenticate": 'Basic realm="as"'})
 
     def _token(self, request: Request) -> Reply:
         form, client = request.form, self._who(request)
@@ -141,7 +141,7 @@ class OAuth(Desk):
             body["scope"] = " ".join(granted)
         if token.refresh and (self.rotates or refresh is None):
             body["refresh_token"] = token.refresh
-        return answer(body, Cache_Control="no-store")
+        return answer(body, headers={"Cache-Control": "no-store"})
 
     def _revoke(self, request: Request) -> Reply:
         client = self._who(request)
@@ -167,7 +167,7 @@ class OAuth(Desk):
 
     def _register(self, request: Request) -> Reply:
         if request.bearer != self.initial_access_token:
-            return answer({"error": "invalid_token"}, 401, WWW_Authenticate='Bearer error="invalid_token"')
+            return answer({"error": "invalid_token"}, 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         asked = request.json
         if asked is None:
             return answer({"error": "invalid_client_metadata"}, 400)

@@ -6,9 +6,12 @@ import contextlib
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import TYPE_CHECKING
 
 from acc_code_flow import OUT_OF_BAND, CodeFlow
-from acc_stack import Run, Stack
+
+if TYPE_CHECKING:
+    from acc_stack import Run, Stack
 
 
 def authorize(

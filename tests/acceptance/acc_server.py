@@ -81,9 +81,9 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def answer(given: Any, status: int = 200, **headers: str) -> Reply:
-    """A JSON answer. `headers` are given with `_` for `-`."""
-    return Reply(status, json.dumps(given).encode(), headers={k.replace("_", "-"): v for k, v in headers.items()})
+def answer(given: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    """A JSON answer."""
+    return Reply(status, json.dumps(given).encode(), headers=headers or {})
 
 
 @dataclass

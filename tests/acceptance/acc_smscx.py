@@ -8,10 +8,26 @@ from typing import Any
 
 from acc_server import Desk, Reply, Request, answer
 
-SCOPES = (
-    "sms viber whatsapp multichannel conversations reports groups originators templates shortlinks attachments optouts "
-    "account applications numbers lookup otp firewall"
-).split()
+SCOPES = [
+    "sms",
+    "viber",
+    "whatsapp",
+    "multichannel",
+    "conversations",
+    "reports",
+    "groups",
+    "originators",
+    "templates",
+    "shortlinks",
+    "attachments",
+    "optouts",
+    "account",
+    "applications",
+    "numbers",
+    "lookup",
+    "otp",
+    "firewall",
+]
 
 
 @dataclass
@@ -83,7 +99,7 @@ class SmsCx(Desk):
             return self._token(request) if request.method == "POST" else self.refuse(405, "invalid_method")
         if request.method != "GET":
             return self.refuse(405, "invalid_method")
-        head = {"X_Request_Id": "r1", "X_Rate_Limit_Limit": "100", "X_Rate_Limit_Remaining": "99"}
+        head = {"X-Request-Id": "r1", "X-Rate-Limit-Limit": "100", "X-Rate-Limit-Remaining": "99"}
         if request.headers.get("X-API-KEY") is not None:
             if request.headers["X-API-KEY"] != self.api_key:
                 return self.refuse(401, "invalid_api_key")
@@ -97,18 +113,18 @@ class SmsCx(Desk):
             return self.refuse(403, "insufficient_scope")
         if request.path == "/account/balance":
             money = {"balance": self.balance, "currency": self.currency, "billing": self.billing}
-            return answer(money, **head)
+            return answer(money, headers=head)
         if request.path == "/groups":
-            return answer({"data": [], "paging": {"next": None, "previous": None, "size": 0}}, **head)
+            return answer({"data": [], "paging": {"next": None, "previous": None, "size": 0}}, headers=head)
         if request.path == "/applications/scopes":
-            return answer(SCOPES, **head)
+            return answer(SCOPES, headers=head)
         if request.path == "/applications":
-            return answer({"data": [self._row(n, a) for n, a in enumerate(self.apps)] or self.empty_data}, **head)
+            return answer({"data": [self._row(n, a) for n, a in enumerate(self.apps)] or self.empty_data}, headers=head)
         found = next((a for a in self.apps if request.path == f"/applications/{a.client_id}"), None)
         if found is None:
             return self.refuse(404, "not_found", 1500)
         detail = {"applicationId": found.client_id, "name": found.name, "scopes": found.scopes}
-        return answer({**detail, "tokenExpiration": found.expiration, "settings": {}}, **head)
+        return answer({**detail, "tokenExpiration": found.expiration, "settings": {}}, headers=head)
 
     def _row(self, number: int, app: App) -> dict[str, Any]:
         return {

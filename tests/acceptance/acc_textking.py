@@ -56,7 +56,12 @@ class TextKing(CodeFlow):
                 made.refresh = form["refresh_token"]
         else:
             return self.refuse(400, "unsupported_grant_type")
-        body = {"access_token": made.access, "token_type": "bearer", "expires_in": self.life, "refresh_token": made.refresh}
+        body = {
+            "access_token": made.access,
+            "token_type": "bearer",
+            "expires_in": self.life,
+            "refresh_token": made.refresh,
+        }
         if self.life_is_text:
             body["expires_in"] = str(self.life)
         if not self.rotates and form["grant_type"] == "refresh_token":

@@ -46,7 +46,7 @@ class TextMaster(CodeFlow):
         parts = email.message_from_bytes(head + request.body, policy=email.policy.HTTP)
         return {
             str(part.get_param("name", header="Content-Disposition")): part.get_content().strip()
-            for part in parts.iter_parts()  # type: ignore[attr-defined] # EmailMessage under policy.HTTP
+            for part in parts.iter_parts()
         }
 
     def _token(self, request: Request) -> Reply:

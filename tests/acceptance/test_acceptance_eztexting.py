@@ -6,13 +6,18 @@ Every docstring is the sentence of the contract, or of the issue that it serves,
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
-from acc_eztexting import EzTexting
 from acc_stack import Stack, summary
 
+if TYPE_CHECKING:
+    from acc_eztexting import EzTexting
 
-def declare(stack: Stack, ez: EzTexting, *, floor: str = "", policy: str = "", provider: str = "", more: str = "") -> None:
+
+def declare(
+    stack: Stack, ez: EzTexting, *, floor: str = "", policy: str = "", provider: str = "", more: str = ""
+) -> None:
     stack.env |= {"EZ_USERNAME": ez.username, "EZ_PASSWORD": ez.password, "EZ_CARD": ez.card}
     stack.write(
         f"""
@@ -56,12 +61,12 @@ def test_the_first_apply(stack: Stack, ez: EzTexting, spelling: str) -> None:
         *("application", "consumer", "status", "issued_at", "expires_at", "refresh_expires_at", "scopes"),
         *("fingerprint", "generation"),
     }
-    credits = stack.values("credits.ez")
-    assert (credits["balance"], credits["unit"], credits["minimum"]) == (2100, "credits", 2000)
-    assert credits["purchased_last_24h"] == 0
-    assert credits["observed_at"].endswith("Z")
+    money = stack.values("credits.ez")
+    assert (money["balance"], money["unit"], money["minimum"]) == (2100, "credits", 2000)
+    assert money["purchased_last_24h"] == 0
+    assert money["observed_at"].endswith("Z")
     stack.hunt(ez.secrets, handed_out=[printed])
-    assert {mode for mode in stack.modes().values()} == {"-rw-------"}
+    assert set(stack.modes().values()) == {"-rw-------"}
 
 
 def test_the_other_spelling_is_a_refusal(stack: Stack, ez: EzTexting) -> None:

@@ -6,10 +6,13 @@ Every docstring is the sentence of the contract, or of the issue that it serves,
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
-from acc_smscx import SmsCx
 from acc_stack import Stack, diagnostics, summary
+
+if TYPE_CHECKING:
+    from acc_smscx import SmsCx
 
 WEB, WORKER = 'token.campaigns["web"]', 'token.campaigns["worker"]'
 
@@ -178,7 +181,7 @@ def test_fewer_scopes_than_declared(stack: Stack, cx: SmsCx) -> None:
 
 
 def test_a_secret_reset(stack: Stack, cx: SmsCx) -> None:
-    """A secret that was reset in the panel is seen by its fingerprint, and the next token is minted with the new one."""
+    """A secret that was reset in the panel is seen by its fingerprint; the next token is minted with the new one."""
     app = cx.add("Campaign sender", "sms groups")
     declare(stack, cx)
     stack.run("apply", "--auto-approve")
@@ -380,8 +383,10 @@ def test_the_vendor_refuses_one_scope(stack: Stack, cx: SmsCx) -> None:
     app = cx.add("Campaign sender", "sms groups")
     cx.add("Reporter", "reports")
     declare(
-        stack, cx, more='[applications.reports]\nprovider = "cx"\nname = "Reporter"\nscopes = ["reports"]\n'
-        'token_lifetime = "1d"\n'
+        stack,
+        cx,
+        more='[applications.reports]\nprovider = "cx"\nname = "Reporter"\nscopes = ["reports"]\n'
+        'token_lifetime = "1d"\n',
     )
     stack.run("plan", "--out", "before.plan")
     app.scopes = "sms"
