@@ -24,7 +24,7 @@ MAY: dict[str, set[str]] = {
     "planning": WORDS | {"model"} | VENDORS,
     "render": WORDS | {"model", "planning"},
     "net": WORDS,
-    "journal": WORDS | {"model"},
+    "journal": WORDS | {"model", "net"},  # stores/_http_wire.py alone
     "engine": WORDS | {"model", "providers", "config", "planning", "net", "journal"},
     "audit": WORDS | {"model", "journal"},
     "deliver": WORDS | {"model"},

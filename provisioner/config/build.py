@@ -111,7 +111,7 @@ def _state(tables: Mapping[str, Any], problems: Problems, directory: Path, stack
     settings: dict[str, Any] = {
         key: found for key in ("username", "password") if (found := state.secret(key)) is not None
     }
-    settings |= {key: found for key in _HTTP_STATE if (found := state.text(key))}
+    settings |= {key: text for key in _HTTP_STATE if (text := state.text(key))}
     for key in ("lock_address", "unlock_address"):
         fault = url_fault(settings.get(key) or "https://unset")
         if fault:

@@ -104,6 +104,11 @@ class StateTable(TypedDict, total=False):
     location: Annotated[Text, Field(description="A directory, or a URL. Default: state/<stack name> beside the file.")]
     username: Annotated[SecretReference, Field(description="The user name of an HTTP store.")]
     password: Annotated[SecretReference, Field(description="The password or token of an HTTP store.")]
+    lock_address: Annotated[Text, Field(description="HTTP store: where it is locked. GitLab's is known by itself.")]
+    unlock_address: Annotated[Text, Field(description="HTTP store: where it is unlocked. Default: lock_address.")]
+    lock_method: Annotated[Text, Field(description='HTTP store: default "LOCK"; at GitLab "POST".')]
+    unlock_method: Annotated[Text, Field(description='HTTP store: default "UNLOCK"; at GitLab "DELETE".')]
+    update_method: Annotated[Text, Field(description='HTTP store: default "POST".')]
     encryption: Annotated[EncryptionTable, Field(description="Whom the secrets in the recorded state are sealed to.")]
 
 

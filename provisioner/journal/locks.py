@@ -88,9 +88,10 @@ def _try(
 
 
 def lock_held(other: LockInfo) -> LockHeld:
+    process = f" (process {other.pid})" if other.pid else ""
     return LockHeld(
         "lock-held",
-        f"The recorded state is locked by {other.who} on {other.host} (process {other.pid}) "
+        f"The recorded state is locked by {other.who} on {other.host}{process} "
         f"since {to_rfc3339(other.since)}, for {other.operation}.",
         f"Wait for it with --lock-timeout 5m. If that run is certainly over: provisioner force-unlock {other.id}",
     )

@@ -79,7 +79,10 @@ class Wire:
     """Clients for one session. Thread-safe: a client is in the hands of one thread at a time, because httpx slows down
     badly when many threads share one connection pool. TLS is verified always."""
 
-    def __init__(self, *, timeout: float, ca_file: str | None, sandbox: Path | None) -> None:
+    def __init__(
+        self, *, timeout: float, ca_file: str | None, sandbox: Path | None, max_body: int = MAX_BODY
+    ) -> None:
+        self._max_body = max_body
         self._timeout = timeout
         self._ca_file = ca_file
         self._sandbox_path = sandbox
@@ -137,8 +140,8 @@ class Wire:
         size = 0
         for part in response.iter_bytes():
             size += len(part)
-            if size > MAX_BODY:
-                raise NoAnswer(f"the answer is larger than {MAX_BODY} bytes", whole=True)
+            if size > self._max_body:
+                raise NoAnswer(f"the answer is larger than {self._max_body} bytes", whole=True)
             if time.monotonic() > deadline:
                 raise NoAnswer("no complete answer within the time limit")
             parts.append(part)

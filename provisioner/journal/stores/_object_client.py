@@ -100,13 +100,14 @@ class Bucket:
             return list(pool.map(self.get, paths))
 
     def list(self, folder: str, after: str | None = None) -> list[Listed]:
-        """Sorted by path; only what comes behind the path `after`, which costs nothing for what lies before it."""
+        """Sorted by path; only what comes behind the path `after`. A server that knows how to begin there sends no more
+        than that; what others send is passed over here."""
         try:
             chunks = obstore.list(self._store, folder, offset=after)
             found = [Listed(str(meta["path"]), _stamp(meta)) for chunk in chunks for meta in chunk]
         except (BaseError, OSError) as fault:
             raise self._failed("read", fault) from None
-        return sorted(found, key=lambda listed: listed.path)
+        return sorted((one for one in found if after is None or one.path > after), key=lambda one: one.path)
 
     def delete(self, path: str) -> None:
         """Nothing happens where there is none."""

@@ -25,6 +25,8 @@ _MODULES = {
     "s3": "objects",
     "gs": "objects",
     "az": "objects",
+    "https": "http_state",
+    "http": "http_state",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
