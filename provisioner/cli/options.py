@@ -65,7 +65,7 @@ def duration(flag: str, text: str) -> timedelta:
     try:
         return times.parse_duration(text)
     except ValueError as fault:
-        raise Invalid("usage", f"{flag}: {fault}", "As in --lock-timeout 5m.") from None
+        raise Invalid("usage", f"{flag}: {fault}", f"As in {flag} 5m.") from None
 
 
 def past(flag: str, text: str | None, now: datetime) -> int | datetime | None:
@@ -105,9 +105,9 @@ def moment(text: str | None, now: datetime) -> datetime | None:
     """`--at`: RFC 3339, a date, or `+D` from now."""
     if text is None:
         return None
-    if text.startswith("+"):
-        return now + duration("--at", text[1:])
     try:
+        if text.startswith("+"):
+            return now + times.parse_duration(text[1:])
         return times.from_rfc3339(text if "T" in text or " " in text else f"{text}T00:00:00Z")
     except (ValueError, OverflowError) as fault:
         raise Invalid("usage", f"--at: {fault}", "As in --at 2026-12-01T00:00:00Z or --at +7d.") from None
