@@ -10,8 +10,8 @@ from provisioner.cli.console import Console
 from provisioner.cli.options import duration, file_options, state_options
 from provisioner.cli.views.base import View, each
 from provisioner.deliver.base import Delivered
-from provisioner.times import format_duration, to_rfc3339
 from provisioner.errors import Invalid
+from provisioner.times import format_duration, to_rfc3339
 
 
 class _Terminal:
@@ -68,6 +68,8 @@ def authorize(typed: argparse.Namespace, console: Console, view: View) -> int:
     )
     done = command.authorize(request, _Terminal(console, browser=not typed.no_browser), view, console.masker.add)
     each(view, done.diagnostics)
+    if done.once_more:
+        return 3
     console.err(f"{done.address} is authorized and recorded.")
     granted = f"Granted: {', '.join(done.scopes)}. " if done.scopes else ""
     renewal = (

@@ -14,14 +14,15 @@ from provisioner.address import Address
 from provisioner.engine import drafts
 from provisioner.engine.context import Clock, Context, Patience, Rescue, Vendors
 from provisioner.engine.doubt import AUTHORIZE_TOKEN
-from provisioner.engine.ended import Ended
+from provisioner.engine.ended import Ended, warning
 from provisioner.engine.interrupts import StopFlag
 from provisioner.engine.settle import settle
 from provisioner.engine.steps_token import Minting, mint, prove_and_retire
-from provisioner.errors import Invalid
+from provisioner.errors import Diagnostic, Invalid
 from provisioner.model.desired import Application, Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import CREATE, Reason, Step
+from provisioner.model.recorded import TokenRecord
 from provisioner.providers.base import ClientCredentials, Grant, Provider, TokenWish
 
 if TYPE_CHECKING:
@@ -87,7 +88,18 @@ def complete(
     )
     if str(step.address) in ctx.state.handoffs:
         ctx.append(drafts.handoff((), (str(step.address),)))
-    return prove_and_retire(ctx, step, made, always=True)
+    ended = prove_and_retire(ctx, step, made, always=True)
+    serving = ctx.token(step.address)
+    return ended if serving is None else ended.saying(*_broader(ctx, application, serving))
+
+
+def _broader(ctx: Context, application: Application, token: TokenRecord) -> tuple[Diagnostic, ...]:
+    """More than was asked for: kept, and a finding of every plan and audit until somebody narrows it."""
+    beyond = sorted(set(token.scopes) - set(application.scopes))
+    if not application.scopes or not beyond or ctx.vendor_of(application).covers(application.scopes, token.scopes):
+        return ()
+    detail = "The token is kept. Narrow the application at the vendor and authorize again, or declare what it has."
+    return (warning("scopes-broader", token.address, f"granted {', '.join(beyond)} beyond what is declared", detail),)
 
 
 def token_address(application: Application, consumer: str | None) -> Address:

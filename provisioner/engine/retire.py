@@ -12,9 +12,11 @@ from provisioner.engine.ended import Ended, note, warning
 from provisioner.engine.events import HANDOFF
 from provisioner.engine.operation import Outcome, announce, patiently, perform, record
 from provisioner.engine.rotation import client_of, superseded_client
+from provisioner.engine.verify import prove
 from provisioner.errors import CredentialsRefused, StepRefused
 from provisioner.model.plan import FORGET_RECORD, REVOKE_TOKEN, Step
-from provisioner.model.recorded import TokenRecord
+from provisioner.model.recorded import LIVE, TokenRecord
+from provisioner.planning.tokens import authorize_command
 from provisioner.providers.base import Revoked
 from provisioner.records import replace
 from provisioner.times import to_rfc3339
@@ -42,7 +44,7 @@ def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
         detail = "It stays recorded; the next apply tries again. " + _by_hand(ctx, token)
         raise StepRefused("revocation-unproven", summary, detail, address=str(token.address))
     if found is not Revoked.UNSUPPORTED:
-        return Ended()
+        return _successor(ctx, token)
     orphan = superseded_client(ctx, token) or client_of(ctx, ctx.applications.get(token.application), token) is None
     why = f"client {token.client_id}, which it was issued to, is gone" if orphan else "the vendor has no revoke"
     if token.deposed is not None:
@@ -50,6 +52,29 @@ def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
         return Ended(diagnostics=(note("retiring", token.address, f"{why}; it lives on {until}"),))
     said = warning("handoff", token.address, f"forgotten, and perhaps alive: {why}", _by_hand(ctx, token))
     return Ended(status=HANDOFF, diagnostics=(said,))
+
+
+def _successor(ctx: Context, ended: TokenRecord) -> Ended:
+    """Some servers keep one grant for a person and a client (RFC 7009 section 2.1), and end the pair that serves along
+    with the one that it replaced. That is looked at, because only a person can mend it."""
+    application, serving = ctx.applications.get(ended.application), ctx.token(ended.address)
+    if ended.deposed is None or application is None or serving is None or serving.access_token is None:
+        return Ended()
+    if not ctx.vendor_of(application).needs_person(application) or serving.status != LIVE:
+        return Ended()
+    credentials, secret = client_of(ctx, application, serving), ctx.open_token(serving, "access_token")
+    if credentials is None or secret is None:
+        return Ended()
+    proof = prove(ctx, ctx.provider(serving.provider), credentials, secret)
+    if not proof.dead:
+        return Ended()
+    ctx.append(
+        drafts.observed([replace(serving, expires_at=ctx.clock())])
+    )  # its refresh token is tried by the next apply
+    consumer = next((name for address, name in application.token_addresses if address == serving.address), None)
+    summary = "the server ended it together with the one that it replaced: it keeps one grant for a person and a client"
+    again = f"Run `{authorize_command(application.address, consumer)}` once more: nothing is left to be ended then."
+    return Ended(status=HANDOFF, diagnostics=(warning("needs-authorization", serving.address, summary, again),))
 
 
 def _revoke_once(ctx: Context, step: Step, token: TokenRecord) -> Revoked:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from provisioner.errors import BadAnswer, NeedsPerson, ProviderFailed
-from provisioner.providers._client_auth import secrets_of
+from provisioner.providers._client_auth import BASIC, default_method, secrets_of
 from provisioner.providers._grants import parse_grant
 from provisioner.providers._oauth import ask, send
 from provisioner.providers._oauth2_vendor import DEVICE_GRANT
@@ -23,7 +23,7 @@ def start_device(
     at: Endpoint, credentials: ClientCredentials, fields: Sequence[Field], *, audience: str | None = None
 ) -> DeviceAuthorization:
     """Section 3.1 and 3.2. Raises BadAnswer, CredentialsRefused, StepRefused, Unreachable."""
-    answer = ask(at, credentials, fields, audience=audience)
+    answer = ask(at, credentials, (*_named(credentials), *fields), audience=audience)
     if answer.status >= 400:
         raise refusal(answer, at.provider, "a device authorization", secrets_of(credentials, fields))
     body = json_object(answer) or {}
@@ -44,6 +44,13 @@ def start_device(
         expires_in=expires_in,
         interval=max(interval, timedelta(seconds=1)),
     )
+
+
+def _named(credentials: ClientCredentials) -> tuple[Field, ...]:
+    """`client_id` beside Basic credentials, which have it too: django-oauth-toolkit looks for it in the body only, and
+    section 3.1 forbids it nowhere. The other methods bring it along by themselves."""
+    basic = (credentials.auth_method or default_method(credentials)) == BASIC
+    return (("client_id", credentials.client_id),) if basic and credentials.client_id is not None else ()
 
 
 def poll_device(

@@ -51,6 +51,11 @@ def registration_of(application: Application) -> dict[str, Any]:
         "response_types": ["code"] if grant == CODE else [],
         "redirect_uris": [application.redirect_uri] if application.redirect_uri else [],
     }
+    if application.redirect_uri:
+        # OpenID Connect Registration section 2: only a native client may answer to loopback, and only there may the
+        # port differ (RFC 8252 section 7.3); oidc-provider goes by it, others leave it aside.
+        web = urlsplit(application.redirect_uri).scheme == "https"
+        found["application_type"] = "web" if web else "native"
     method = application.token_endpoint_auth_method or (JWT if application.private_key is not None else None)
     return found if method is None else {**found, "token_endpoint_auth_method": method}
 

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 VENDOR = OAuth2()
 
 
+def _consent(wish: base.TokenWish) -> tuple[Field, ...]:
+    """OpenID Connect Core section 11: `offline_access` is ignored where the person is not asked for it anew."""
+    return (("prompt", "consent"),) if "offline_access" in wish.scopes else ()
+
+
 class Provider(base.Provider):
     """One authorization server. What it is able to do is read once, before anything else."""
 
@@ -211,7 +216,7 @@ class Provider(base.Provider):
             redirect_uri,
             wish.scopes,
             pkce=self._pkce(credentials),
-            extra=_oauth.target_fields(wish),
+            extra=(*_oauth.target_fields(wish), *_consent(wish)),
         )
 
     def _pkce(self, credentials: base.ClientCredentials) -> bool:
@@ -304,7 +309,15 @@ class Provider(base.Provider):
         return _registration.renewed_record(record, client, application, jwk), client.secrets
 
     def delete_application(self, record: ApplicationRecord, open_sealed: base.Opener) -> None:
-        _registration.delete(*self._management(record, open_sealed))
+        """Raises StepRefused `invalid_token` where the client lives on, and nobody holds the token that manages it."""
+        if not _registration.delete(*self._management(record, open_sealed)) and self._knows(record, open_sealed):
+            raise StepRefused(
+                "refused",
+                f"{self.config.name} still knows the client {record.client_id}, and no longer takes the token that "
+                "manages it",
+                "Delete it in the server's administration; then `provisioner state rm` it where it is still recorded.",
+                oauth_error="invalid_token",
+            )
 
     def _initial_access_token(self) -> Secret | None:
         if "initial_access_token" in self.config.settings:

@@ -55,10 +55,16 @@ def serve(
         _end(server, sandbox)
 
 
-def listen(path: Path, port: int = 0, *, latency_ms: float = 0) -> tuple[str, Callable[[], None]]:
-    """Serves the sandbox kept in `path` from a thread of this process: (`http://127.0.0.1:PORT`, stop)."""
+def listen(
+    path: Path, port: int = 0, *, latency_ms: float = 0, as_host: str | None = None
+) -> tuple[str, Callable[[], None]]:
+    """Serves the sandbox kept in `path` from a thread of this process: (`http://127.0.0.1:PORT`, stop).
+
+    `as_host`: the name under which the vendors take every request, whatever a browser called them. The OAuth server
+    names itself by it as the issuer, and the client beside it in this process knows no other."""
     sandbox = open_sandbox(path)
     server = _Server(port, sandbox, latency_ms)
+    server.as_host = as_host
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server.base, lambda: _end(server, sandbox)
 
@@ -89,6 +95,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self.latency = latency_ms / 1000
         self.stopping = threading.Event()
         self.base = f"http://127.0.0.1:{self.server_port}"
+        self.as_host: str | None = None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news."""
@@ -108,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         if self.server.latency:
             time.sleep(self.server.latency)
-        url = f"http://{self.headers.get('Host') or self.server.base[7:]}{self.path}"
+        url = f"http://{self.server.as_host or self.headers.get('Host') or self.server.base[7:]}{self.path}"
         headers = {name: ", ".join(self.headers.get_all(name, [])) for name in self.headers}
         try:
             status, answered, content = self.server.sandbox.handle(self.command, url, headers, body)

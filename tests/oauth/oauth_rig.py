@@ -51,7 +51,8 @@ class Server:
     scopes: tuple[str, str] = ("read", "write")
     introspects: tuple[str, ...] = ()
     signed_in: Callable[[Person], object] = lambda _: None
-    renews: bool = True  # a code or device grant comes with a refresh token
+    pair: int = 2  # as how many tokens it counts an access token and its refresh token
+    settings: str = ""  # lines for its provider's table
     secrets: tuple[str, ...] = field(default=())
 
     def control(self, name: str, **given: Any) -> Any:
@@ -68,7 +69,7 @@ class Server:
 
     def toml(self, more: str = "") -> str:
         token = '\ninitial_access_token = { env = "OAUTH_INITIAL" }' if self.initial_access_token else ""
-        return f'[providers.idp]\ntype = "oauth2"\nissuer = "{self.issuer}"{token}\n\n{more}'
+        return f'[providers.idp]\ntype = "oauth2"\nissuer = "{self.issuer}"{token}\n{self.settings}\n{more}'
 
 
 def fetch(url: str, data: Mapping[str, Any] | None = None) -> Any:
@@ -103,6 +104,7 @@ def sandbox(folder: Path) -> Iterator[Server]:
             act,
             account["initial_access_token"],
             ("credits:read", "credits:write"),
+            pair=1,
             secrets=(account["client_secret"], account["initial_access_token"]),
         )
     finally:
@@ -120,6 +122,8 @@ def toolkit(_folder: Path) -> Iterator[Server]:
             lambda action, client: fetch(f"{origin}/_control/{action}?client={client}"),
             introspects=("introspection",),
             signed_in=lambda person: person.open(f"{origin}/_control/login"),
+            # Its RFC 8414 metadata does not name the endpoint.
+            settings=f'device_authorization_url = "{said["issuer"]}/device-authorization/"\n',
         )
 
 
@@ -159,7 +163,7 @@ def missing(name: str) -> str | None:
 @contextmanager
 def _program(command: list[str]) -> Iterator[dict[str, Any]]:
     """Started once; it ends when its standard input closes."""
-    environ = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS", "PYTHONPATH")}
+    environ = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS",)}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as server:
         assert server.stdout is not None
         assert server.stdin is not None
@@ -192,6 +196,7 @@ class Stack:
         self.folder.mkdir()
         self.environ: dict[str, str] = {}
         self.said: list[str] = []
+        self._children: list[subprocess.Popen[str]] = []
 
     def write(self, text: str) -> None:
         (self.folder / "provisioner.toml").write_text(text, encoding="utf-8")
@@ -240,7 +245,7 @@ class Stack:
     def start(self, *words: str, **popen: Any) -> subprocess.Popen[str]:
         """In a process of its own: a command that waits for a person."""
         environ = {**os.environ, **self.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", "provisioner", *words],
             cwd=self.folder,
             env=environ,
@@ -250,6 +255,18 @@ class Stack:
             text=True,
             **popen,
         )
+        self._children.append(child)
+        return child
+
+    def close(self) -> None:
+        """What a failed test left running."""
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+                child.wait(10)
+            for stream in (child.stdin, child.stdout, child.stderr):
+                if stream is not None and not stream.closed:
+                    stream.close()
 
     def written(self) -> dict[str, bytes]:
         """Everything that the program wrote: beside the file and in the user's home."""
@@ -357,7 +374,6 @@ class _Form(HTMLParser):
     """The first form of a page: where it goes, what stands in it, its buttons, and a link that leads away."""
 
     FILLED: ClassVar = {"login": "person", "username": "person", "password": "any"}
-    YES = re.compile(r"approve|allow|authori[sz]e|accept|continue|submit|sign|confirm|yes", re.IGNORECASE)
     NO = re.compile(r"deny|cancel|abort", re.IGNORECASE)
 
     def __init__(self) -> None:
@@ -389,11 +405,12 @@ class _Form(HTMLParser):
         filled = {**self.fields, **{name: value for name, value in self.FILLED.items() if name in self.fields}}
         if "user_code" in filled and user_code:
             filled["user_code"] = user_code
-        asks = any(self.NO.search(" ".join(button.values())) for button in self.buttons) or self.away is not None
-        wanted = self.YES if approve or not asks else self.NO
-        pressed = next((b for b in self.buttons if wanted.search(" ".join(b.values()))), None)
-        if pressed is None and not approve and self.away is not None:
+        told = {i: " ".join(b.get(k, "") for k in ("id", "name", "value")) for i, b in enumerate(self.buttons)}
+        away = [self.buttons[i] for i, text in told.items() if self.NO.search(text)]
+        if not approve and not away and self.away is not None and "login" not in self.fields:
             return urljoin(page, self.away), None
+        onward = [button for button in self.buttons if button not in away]
+        pressed = next(iter(away if away and not approve else onward), None)
         if pressed is not None and pressed.get("name"):
             filled[pressed["name"]] = pressed.get("value", "")
         return urljoin(page, self.action), filled

@@ -50,16 +50,11 @@ def main() -> None:
             "ALLOWED_SCHEMES": ["http", "https"],
             "ALLOWED_REDIRECT_URI_SCHEMES": ["http", "https"],
             "OAUTH_DEVICE_VERIFICATION_URI": "http://127.0.0.1/o/device/",  # its port is filled in when it is known
-            "OAUTH_DEVICE_USER_CODE_GENERATOR": "__main__.user_code",
             "DEVICE_FLOW_INTERVAL": 1,
         },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         LOGGING_CONFIG=None,
     )  # fmt: skip
-
-
-def user_code() -> str:
-    return load("oauthlib.common").generate_token(8).upper()  # type: ignore[no-any-return]
 
 
 def control(request: Any, action: str) -> Any:
