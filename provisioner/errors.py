@@ -141,6 +141,9 @@ class BadAnswer(ProviderFailed):
     pass
 
 
+UNSPECIFIED = "unspecified"  # the `oauth_error` of a vendor that never names one: it may be the grant or the client
+
+
 class StepRefused(ProvisionerError):
     """A definite no. `oauth_error` is the RFC 6749 `error` member or the vendor's type, where one was given."""
 

@@ -17,9 +17,15 @@ from provisioner.journal.journal import Draft
 from provisioner.model.desired import Application, CreditFloor
 from provisioner.model.observed import Observed
 from provisioner.model.plan import (
+    ADOPT_APPLICATION,
     CREATE_TOKEN,
     DELETE_APPLICATION,
+    FORGET_RECORD,
+    MOVE,
     PURCHASE,
+    READ_CREDITS,
+    RECORD,
+    RECORD_CREDITS,
     REFRESH_TOKEN,
     REGISTER_APPLICATION,
     REVOKE_TOKEN,
@@ -35,6 +41,7 @@ AUTHORIZE_TOKEN = "token.authorize"  # noqa: S105  # an operation's name: the ex
 
 # How a doubt ends.
 AT_ONCE = "at-once"  # not destructive: what may exist is recorded as lost, and another is made
+NEVER_SENT = "never-sent"  # it only changes the recorded state: it did not happen, and is planned again
 BY_REPEATING = "by-repeating"  # harmless to repeat: the next step that does it settles this one
 BY_READING = "by-reading"  # only what is read afterwards, or a person, settles it: it is never sent again
 BY_A_PERSON = "by-a-person"  # nothing can be read that would tell
@@ -96,6 +103,12 @@ TABLE: dict[str, Row] = {
     ),
 }
 
+# Announced and recorded in one append; a crash in the middle of the write can leave the announcement alone.
+TABLE |= dict.fromkeys(
+    (ADOPT_APPLICATION, FORGET_RECORD, MOVE, RECORD, RECORD_CREDITS, READ_CREDITS),
+    Row(NEVER_SENT, "nothing-was-sent", "Only the recorded state was to change. The next apply does it again."),
+)
+
 _ELSE = Row(
     BY_A_PERSON, "resolve", "It may have happened. Look at the provider, then settle it with `provisioner resolve`."
 )
@@ -150,7 +163,7 @@ def lost_token(
         requested_scopes=scopes,
         generation=like.generation if like else 1,
         deposed=operation.id[:8],
-        client_id=like.client_id if like else None,
+        client_id=operation.read.get("client_id") or (like.client_id if like else None),
         operation=operation.id,
     )
     how = " ".join(vendor.kill_handoff(bare).instructions)
@@ -166,6 +179,8 @@ def settle_at_once(
 ) -> Draft | None:
     """The entry that settles it without looking, where the table says so; None where it stays in doubt."""
     found = row(operation.op)
+    if found.ends == NEVER_SENT:
+        return drafts.settled(operation, drafts.DID_NOT_HAPPEN, found.by, evidence=evidence)
     if found.ends != AT_ONCE:
         return None
     lost = lost_token(operation, wanted, vendors, like)

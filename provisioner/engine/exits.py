@@ -23,16 +23,22 @@ def exit_code(
     doubts: Iterable[Operation],
     desired: Desired,
 ) -> int:
-    """`errors` are those of the failed steps; `doubts` what is open now."""
+    """`errors` are those of the failed steps, and of what a run does after its steps; `doubts` what is open now."""
     if interrupted:
         return 130
     if halted is not None:
         return halted.exit_code
     if any(result.status == FAILED for result in results):
         return 8 if errors and all(isinstance(error, ProviderFailed) for error in errors) else 1
-    if any(_waits(result) for result in results) or blocks_a_floor(doubts, desired):
-        return 3
-    return 0
+    waits = any(_waits(result) for result in results) or blocks_a_floor(doubts, desired)
+    return max((_after(error) for error in errors), default=0, key=_WORST.index) or (3 if waits else 0)
+
+
+_WORST = (0, 3, 8, 1)  # the exit codes of what came after the steps, the mildest first
+
+
+def _after(error: ProvisionerError) -> int:
+    return error.exit_code if error.exit_code in _WORST else 1
 
 
 def _waits(result: StepResult) -> bool:

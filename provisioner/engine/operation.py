@@ -133,7 +133,8 @@ def _send(
     except StepRefused as error:
         found = refused(error) if refused is not None else Outcome()
         detail = found.detail or error.diagnostics[0].summary
-        ctx.append(drafts.outcome(operation, drafts.REFUSED, put=found.put, drop=found.drop, detail=detail))
+        ended = drafts.outcome(operation, drafts.REFUSED, put=found.put, drop=found.drop, detail=detail)
+        ctx.append(ended, *found.also)
         raise
     except ProvisionerError as error:
         # CredentialsRefused and a person's no are answers; everything else a provider raises means that nothing was

@@ -13,10 +13,12 @@ from typing import Any
 from provisioner.engine import drafts
 from provisioner.engine.context import Context
 from provisioner.engine.operation import Outcome, announce, patiently, perform
+from provisioner.errors import NeedsPerson, StepRefused
 from provisioner.model.desired import Application
 from provisioner.model.plan import DELETE_APPLICATION, Reason, Step
 from provisioner.model.recorded import (
     CREATED,
+    LOST,
     ApplicationRecord,
     ResourceRecord,
     TokenRecord,
@@ -100,16 +102,19 @@ def superseded(ctx: Context, old: ApplicationRecord | None) -> ApplicationRecord
 
 
 def ready(objects: Iterable[ResourceRecord]) -> list[ApplicationRecord]:
-    """Applications whose previous client no recorded token needs any more."""
+    """Applications whose previous client no recorded token needs any more. A lost one needs nothing: nobody has the
+    value that a revocation would take."""
     found = [r for r in objects if isinstance(r, ApplicationRecord) and r.registration.get(PREVIOUS)]
     if not found:
         return []
-    needed = {(r.provider, r.client_id) for r in objects if isinstance(r, TokenRecord)}
+    tokens = [r for r in objects if isinstance(r, TokenRecord) and r.status != LOST]
+    needed = {(r.provider, r.client_id) for r in tokens}
     return [r for r in found if (p := previous_of(r)) is not None and (p.provider, p.client_id) not in needed]
 
 
 def delete_previous(ctx: Context, record: ApplicationRecord) -> None:
-    """Deletes the client that was superseded. Raises what the provider raises; the next apply tries again."""
+    """Deletes the client that was superseded. Raises what the provider raises, and the next apply tries again; and
+    NeedsPerson, once, where the token that manages it is lost: then only a person can."""
     old = previous_of(record)
     if old is None:
         return
@@ -139,6 +144,18 @@ def delete_previous(ctx: Context, record: ApplicationRecord) -> None:
             lambda: provider.delete_application(without_previous(old), ctx.sealer.open),
             lambda _: Outcome(put=(kept,), also=settled),
             reason=step.reason.sentence,
+            refused=lambda error: Outcome(put=(kept,), also=settled) if _unmanageable(error) else Outcome(),
         )
 
-    patiently(ctx, attempt)
+    try:
+        patiently(ctx, attempt)
+    except StepRefused as error:
+        if not _unmanageable(error):
+            raise
+        summary = f"the client {old.client_id}, which was registered anew, lives on at {old.provider}"
+        detail = "The token that manages it was lost with an answer. Delete it in the server's administration."
+        raise NeedsPerson("handoff", summary, detail, address=str(record.address)) from None
+
+
+def _unmanageable(error: StepRefused) -> bool:
+    return error.oauth_error == "invalid_token"

@@ -147,7 +147,9 @@ def register(ctx: Context, step: Step) -> Ended:
             )
             answered.append(answer)
             made.append(new)
-            return Outcome(put=(new,), drop=(old.id,) if old is not None else ())
+            # What was never answered about the client before it concerns nobody any more.
+            earlier = _earlier(ctx, old, UPDATE_APPLICATION, "registered-anew", drafts.LOST) if old else ()
+            return Outcome(put=(new,), drop=(old.id,) if old is not None else (), also=earlier)
 
         def saved(_answer: Registered, written: tuple[Draft, ...]) -> ProvisionerError:
             return unrecorded(ctx, operation, written)
@@ -282,5 +284,5 @@ def delete(ctx: Context, step: Step) -> Ended:
     return Ended()
 
 
-def _earlier(ctx: Context, old: ApplicationRecord, op: str, by: str) -> tuple[Draft, ...]:
-    return tuple(drafts.settled(operation, drafts.RETRIED, by) for operation in ctx.pending(old.id, op))
+def _earlier(ctx: Context, old: ApplicationRecord, op: str, by: str, how: str = drafts.RETRIED) -> tuple[Draft, ...]:
+    return tuple(drafts.settled(operation, how, by) for operation in ctx.pending(old.id, op))

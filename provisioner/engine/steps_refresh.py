@@ -15,10 +15,11 @@ from provisioner.engine.rotation import client_of
 from provisioner.engine.steps_token import after_proof, issue, narrower, own_record
 from provisioner.engine.tokens import renewed, wish_for
 from provisioner.engine.verify import prove
-from provisioner.errors import Diagnostic, NeedsPerson, StepRefused
+from provisioner.errors import UNSPECIFIED, Diagnostic, NeedsPerson, StepRefused
 from provisioner.model.desired import Application
+from provisioner.model.observed import DEAD
 from provisioner.model.plan import CREATE_TOKEN, REFRESH_TOKEN, Step
-from provisioner.model.recorded import UNAUTHORIZED, TokenRecord
+from provisioner.model.recorded import EXPIRED, UNAUTHORIZED, TokenRecord
 from provisioner.planning.tokens import authorize_command
 from provisioner.providers.base import ClientCredentials, Grant, Provider, TokenWish
 from provisioner.records import replace
@@ -41,6 +42,9 @@ def refresh(ctx: Context, step: Step) -> Ended:
     try:
         new, grant = patiently(ctx, lambda: _refresh_once(ctx, step, record, application, provider, credentials))
     except StepRefused as error:
+        if error.oauth_error == UNSPECIFIED:
+            what = "its refresh was refused, and the vendor names no reason: look at the client's id and secret first"
+            raise _authorize(ctx, step, what) from None
         if error.oauth_error != "invalid_grant":
             raise
         if step.params.get("fallback") == CREATE_TOKEN:
@@ -76,6 +80,10 @@ def _refresh_once(
         return Outcome(put=(new,), also=refreshes_settled(ctx, record, drafts.RETRIED))
 
     def refused(error: StepRefused) -> Outcome:
+        if error.oauth_error == UNSPECIFIED and _over(ctx, record):
+            # It may have been the client's secret, so the refresh token is kept, and tried again by every apply.
+            barred = replace(placed, status=UNAUTHORIZED)
+            return Outcome(put=(barred,), also=refreshes_settled(ctx, record, drafts.LOST))
         if error.oauth_error != "invalid_grant":
             return Outcome()
         dead = replace(placed, refresh_token=None, refresh_fingerprint=None, refresh_expires_at=None)
@@ -97,6 +105,13 @@ def _refresh_once(
     )
     ctx.remember((grant.access_token, grant.refresh_token))
     return made[0], grant
+
+
+def _over(ctx: Context, record: TokenRecord) -> bool:
+    """Whether the access token serves nobody any more: ended, or not accepted when it was looked at."""
+    seen = ctx.observed.of(record.provider).tokens.get(record.id)
+    dead = seen is not None and seen.liveness == DEAD
+    return dead or record.status_at(ctx.clock()) == EXPIRED
 
 
 def _lost_scopes(

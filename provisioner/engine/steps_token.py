@@ -95,6 +95,8 @@ def mint(ctx: Context, step: Step, asked: Minting) -> Minted:
     old, application = asked.old, asked.application
     ctx.sealer.prepare()  # so that sealing cannot fail once something was minted
     read = {"fingerprint": old.fingerprint, "object_id": old.id} if old else {}
+    if asked.credentials.client_id is not None:
+        read["client_id"] = asked.credentials.client_id
     operation = announce(ctx, step, asked.op, object_id=new_id(), read=read)
     issued = _issue_of(ctx, step, asked, operation)
     made: list[tuple[TokenRecord, TokenRecord | None]] = []

@@ -105,7 +105,21 @@ def _registered(
             after_unknown=unknown,
             action_reason="replace_by_request" if requested else "replace_because_cannot_update",
         )
-    return _registered_otherwise(situation, application, record, seen, wanted) or _settled(
+    otherwise = _registered_otherwise(situation, application, record, seen, wanted)
+    if otherwise is not None and seen is not None and seen.problem is not None:
+        # Nobody can change it any more: the token for that was lost, as it is with an answer that never came.
+        return _step(
+            situation,
+            application,
+            REPLACE,
+            ROTATE_APPLICATION,
+            Reason("unmanageable", f"{otherwise.reason.sentence}; {seen.problem}: registered anew"),
+            record=record,
+            after=wanted,
+            after_unknown=unknown,
+            action_reason="replace_because_cannot_update",
+        )
+    return otherwise or _settled(
         situation,
         application,
         record,

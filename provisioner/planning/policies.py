@@ -101,6 +101,8 @@ def provider_changed(case: TokenCase) -> Verdict | None:
 def unauthorized(case: TokenCase) -> Verdict | None:
     if case.record is None or case.record.status != UNAUTHORIZED:
         return None
+    if case.can_refresh:
+        return Verdict("unauthorized", REFRESH, "its refresh was refused without a reason; it is tried again")
     return _anew(case, "unauthorized", "its grant is dead: the server took neither the token nor its refresh token")
 
 

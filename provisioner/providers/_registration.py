@@ -89,13 +89,13 @@ def read(at: Endpoint, token: Secret) -> Client | None:
         ) from None
 
 
-def delete(at: Endpoint, token: Secret) -> None:
-    """RFC 7592 section 2.3. A 401 means that client and token are gone already.
+def delete(at: Endpoint, token: Secret) -> bool:
+    """RFC 7592 section 2.3. False on a 401: the client is gone already, or only the token for it is.
 
     On some servers a deleted client's tokens live on, so they are revoked before this is called."""
     answer = at.session.change("DELETE", at.url, headers=JSON_ONLY, bearer=token, repeatable=True)
     if answer.status < 400 or answer.status in (401, 404):
-        return
+        return answer.status != 401
     raise refusal(answer, at.provider, "to delete the client", _held(token))
 
 

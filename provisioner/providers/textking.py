@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from provisioner import times
-from provisioner.errors import Diagnostic
+from provisioner.errors import UNSPECIFIED, Diagnostic
 from provisioner.model.desired import Application, ProviderConfig
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedApplication, ObservedToken
 from provisioner.model.plan import Handoff
@@ -116,14 +116,14 @@ class Provider(CodeFlowProvider):
         return request_token(self.token_endpoint, credentials, fields, silence_is_forever=True)
 
     def refresh_token(self, credentials: base.ClientCredentials, refresh: Secret, wish: base.TokenWish) -> base.Grant:
-        """Neither errors nor their bodies are documented: a no that gives no reason is taken for a dead refresh token,
-        because a person who authorizes again mends that, and finds out about anything else."""
+        """Neither errors nor their bodies are documented: a no that gives no reason may be about the refresh token or
+        about the client. A person must look; the refresh token is kept, in case it was the client's secret."""
         return request_token(
             self.token_endpoint,
             credentials,
             refresh_fields(refresh, base.TokenWish()),
             silence_is_forever=True,
-            nameless="invalid_grant",
+            nameless=UNSPECIFIED,
         )
 
     def authorization_request(
@@ -142,16 +142,6 @@ class Provider(CodeFlowProvider):
         offline: tuple[Field, ...] = (("offline_access", "1"),) if wish.offline_access else ()
         fields = code_fields(code, request.redirect_uri, request.verifier, base.TokenWish())
         return self.grant(credentials, (*fields, *offline))
-
-    def refresh_token(self, credentials: base.ClientCredentials, refresh: Secret, wish: base.TokenWish) -> base.Grant:
-        """Error bodies are documented nowhere, so a refusal that names no reason may be about the refresh token or
-        about the client: `unspecified`."""
-        try:
-            return super().refresh_token(credentials, refresh, wish)
-        except StepRefused as error:
-            if error.oauth_error is None and not isinstance(error, RateLimited):
-                error.oauth_error = "unspecified"
-            raise
 
     def probe_token(self, token: Secret, credentials: base.ClientCredentials | None) -> ObservedToken:
         """A missing or invalid token is answered with 403, not 401. Elsewhere 403 means "not in this state", so only
