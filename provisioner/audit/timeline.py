@@ -124,16 +124,26 @@ def _events(lives: list[Life], now: datetime) -> Iterator[Event]:
                     span.began, CREATED if first else ROTATED, f"{'created' if first else 'replaced by another'}"
                 )
                 first = False
-            if span.how in (REVOKED, UNAUTHORIZED) and span.ended is not None:
-                said = "revoked" if span.how == REVOKED else "its grant was found dead"
+            ended = None if life.lost else _end(span, now)
+            if ended is not None:
                 # the end of one that was replaced is what a rotation is for
                 yield (
-                    Event(span.ended, RETIRED, f"the one before it was {said}")
+                    Event(ended[0], RETIRED, f"the one before it {ended[1]}")
                     if span.retiring
-                    else Event(span.ended, ENDED, said)
+                    else Event(ended[0], ENDED, ended[1])
                 )
-            elif span.how is None and span.expires is not None and span.expires <= now and not life.lost:
-                yield Event(span.expires, ENDED, "expired")
+
+
+def _end(span: Span, now: datetime) -> tuple[datetime, str] | None:
+    """When and how it ended, whichever came first; None while it lives, or where a renewal took its place in time."""
+    if span.expires is not None and span.expires <= min(span.ended or now, now):
+        return span.expires, "expired"
+    if span.ended is not None and span.how in _DEATHS:
+        return span.ended, _DEATHS[span.how]
+    return None
+
+
+_DEATHS = {REVOKED: "was revoked", UNAUTHORIZED: "had its grant found dead"}
 
 
 def _doubts(case: Case, address: Address) -> Iterator[Event]:

@@ -41,7 +41,14 @@ def diff(options: DiffOptions, reveal: Reveal) -> StateDiff:
     journal = read_state(desired, options.state, secrets)
     before = _state(options.before, journal, desired, secrets)
     after = journal.state if options.after is None else _state(options.after, journal, desired, secrets)
-    return state_diff(before, after, now=times.now())
+    return state_diff(before, after, now=_moment(before, after, ends_now=options.after is None))
+
+
+def _moment(before: State, after: State, *, ends_now: bool) -> datetime:
+    """When statuses are judged, on both sides: what lived then is compared as living, however long ago that was."""
+    if ends_now or before.updated_at is None or after.updated_at is None:
+        return times.now()
+    return max(before.updated_at, after.updated_at)
 
 
 def _state(side: Side, journal: Journal, desired: Desired, secrets: Secrets) -> State:

@@ -76,7 +76,7 @@ def _axis(scale: Scale, found: Timeline) -> Html:
         if abs(scale.at(moment) - scale.at(found.now)) > 7
     )
     now = f'<text x="{scale.x(found.now)}" y="12" text-anchor="{_anchor(scale.at(found.now))}">now</text>'
-    return f'<div class="axis" aria-hidden="true"><svg height="18">{names}{now}</svg></div>\n'
+    return f'<div class="axis"><svg height="18" aria-hidden="true">{names}{now}</svg></div>\n'
 
 
 def _anchor(position: float) -> str:

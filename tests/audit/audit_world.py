@@ -68,13 +68,15 @@ def secret(kind: str, number: int) -> Secret:
 class Past:
     """Writes a state under `folder`. `at` is the clock; each verb below is one announced operation, done."""
 
-    def __init__(self, folder: Path, at: datetime = NOW - 30 * DAY, *, stack: str = "messaging") -> None:
+    def __init__(
+        self, folder: Path, at: datetime = NOW - 30 * DAY, *, stack: str = "messaging", first: int = 1
+    ) -> None:
         self.store = DirectoryStore(folder / "state" / stack, f"state/{stack}")
         self.at = at
         self.stack = stack
         self.journal: Journal | None = None
         self.command = "apply"
-        self._numbers = count(1)
+        self._numbers = count(first)
         self._runs = count(1)
         self.store.put_key(KEY, DataKeyFile(id=KEY, lineage=LINEAGE, recipients=(RECIPIENT,), age=ARMORED).to_bytes())
 
