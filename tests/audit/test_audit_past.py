@@ -48,7 +48,7 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     past = Past(tmp_path, NOW - 400 * DAY)
     with past.run("apply", note="first"):
         past.application("application.campaigns")
-        web = past.create('token.campaigns["web"]')
+        web = past.create('token.campaigns["web"]', life=9 * DAY)
         past.create('token.campaigns["worker"]')
         past.create("token.other")
     past.wait(DAY)
