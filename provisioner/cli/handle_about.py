@@ -44,10 +44,10 @@ def init(options: argparse.Namespace, console: Console, view: View) -> int:
 
 
 def validate(options: argparse.Namespace, console: Console, view: View) -> int:
+    from provisioner.cli import reports
     from provisioner.cli.options import file_options
     from provisioner.commands.validate import validate as command
     from provisioner.render import diagnostics
-    from provisioner.render.annotations import annotations
     from provisioner.render.json_text import json_text
     from provisioner.render.style import Style
 
@@ -59,8 +59,8 @@ def validate(options: argparse.Namespace, console: Console, view: View) -> int:
         console.out(diagnostics.validate_text(found, Style(color=console.colour())))
     else:
         console.err(diagnostics.validate_text(found, Style(color=console.colour(console.stderr))).rstrip("\n"))
-    if console.environment.get("GITHUB_ACTIONS"):
-        console.err(annotations(found).rstrip("\n"))
+    for diagnostic in found:
+        reports.annotate(diagnostic, console)
     return 0 if valid else USAGE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 from provisioner.cli.console import Console
@@ -113,22 +114,31 @@ def output(typed: argparse.Namespace, console: Console, view: View) -> int:
     request = command.OutputRequest(file=file_options(typed), state=state_options(typed), address=typed.address)
     found = command.output(request, view, console.masker.add)
     each(view, found.missing)
-    _mask(console, found.tokens)
+    kind = "json" if typed.json else typed.format
+    _mask(console, found.tokens, kind)
     if typed.raw:
         console.out(raw.deliver(found.tokens).rstrip("\n"))
         return 0
-    kind = "json" if typed.json else typed.format
     modules = {"json": json_out, "dotenv": dotenv, "github": github, "k8s": k8s}
     console.out(modules[kind].deliver(list(found.tokens)))
     return 0
 
 
-def _mask(console: Console, tokens: tuple[Delivered, ...] | list[Delivered]) -> None:
-    """A runner must know a secret before it can appear. On standard error, because `$(...)` takes standard output."""
-    if console.environment.get("GITHUB_ACTIONS"):
-        from provisioner.deliver.github import masks
+def _mask(console: Console, tokens: Sequence[Delivered], kind: str = "") -> None:
+    """A runner must know a secret before it can appear, in the spelling that it appears in. On standard error, because
+    `$(...)` takes standard output."""
+    if not console.environment.get("GITHUB_ACTIONS"):
+        return
+    from provisioner.deliver.github import masks
 
-        console.progress(masks(token.access_token for token in tokens))
+    secrets = [token.access_token for token in tokens]
+    if kind == "k8s":
+        from base64 import b64encode
+
+        from provisioner.secret import Secret
+
+        secrets += [Secret(b64encode(secret.reveal().encode()).decode()) for secret in secrets]
+    console.progress(masks(secrets))
 
 
 def run(typed: argparse.Namespace, console: Console, view: View) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from provisioner.cli.console import Console
 from provisioner.errors import Diagnostic, ProvisionerError
+from provisioner.records import replace
 
 TYPE_CHECKING = False  # every view imports this module: what only a report needs is imported where it is written
 if TYPE_CHECKING:
@@ -73,7 +74,15 @@ def annotate(found: Diagnostic, console: Console) -> None:
     from provisioner.render.annotations import annotation
 
     console.annotated.add(found)
-    console.err(annotation(found))
+    console.err(annotation(_in_workspace(found, console)))
+
+
+def _in_workspace(found: Diagnostic, console: Console) -> Diagnostic:
+    """The runner looks for files from the top of the checkout, and we may work in a folder of it (`--chdir`)."""
+    workspace = console.environment.get("GITHUB_WORKSPACE")
+    if not workspace or not found.file:
+        return found
+    return replace(found, file=os.path.relpath(found.file, workspace))
 
 
 def _written(text: str, file: str | None, console: Console) -> tuple[Diagnostic, ...]:

@@ -19,7 +19,8 @@ def annotation(found: Diagnostic) -> str:
         if found.line is not None:
             properties.append(f"line={found.line}")
     properties.append(f"title={_property(f'{found.code} {found.name}')}")
-    message = ": ".join(part for part in (found.address, found.summary) if part)
+    named = found.address is None or found.address in found.summary
+    message = found.summary if named else f"{found.address}: {found.summary}"
     if found.detail:
         message += f"\n{found.detail}"
     return f"::{_COMMANDS[found.severity]} {','.join(properties)}::{_data(message)}"

@@ -120,7 +120,10 @@ def _diagnostics(found: Sequence[Diagnostic]) -> list[str]:
 
 
 def _where(found: Diagnostic) -> str:
-    return f" ({code(found.address)})" if found.address else ""
+    line = f":{found.line}" if found.line is not None else ""
+    places = [found.address, f"{found.file}{line}" if found.file else None]
+    shown = ", ".join(code(place) for place in places if place)
+    return f" ({shown})" if shown else ""
 
 
 def _folded(summary: str, text: str) -> str:
