@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import re
-import signal
 import stat
 import subprocess
 import sys
@@ -49,6 +48,14 @@ class Stack:
             "LANG": "C.UTF-8",
         }
         self.said: list[str] = []
+        self._children: list[subprocess.Popen[str]] = []
+
+    def stop(self) -> None:
+        """Whatever a failed test left running."""
+        for child in self._children:
+            if child.returncode is None:
+                child.kill()
+                child.communicate()
 
     def write(self, text: str, name: str = "provisioner.toml") -> Path:
         path = self.folder / name
@@ -58,7 +65,7 @@ class Stack:
 
     def start(self, *words: str, env: Mapping[str, str | None] | None = None) -> subprocess.Popen[str]:
         environ = {k: v for k, v in {**self.env, **(env or {})}.items() if v is not None}
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", "provisioner", *words],
             cwd=self.folder,
             env=environ,
@@ -67,7 +74,10 @@ class Stack:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            umask=0,  # what is private is so by the program's doing
         )
+        self._children.append(child)
+        return child
 
     def finish(self, child: subprocess.Popen[str], stdin: str = "", seconds: float = 60) -> Run:
         with child:
@@ -91,6 +101,7 @@ class Stack:
         ended = self.finish(self.start(*words, env=env), stdin, seconds)
         assert code is None or ended.returncode == code, f"{words}: exit {ended.returncode}\n{ended.text}"
         assert "Traceback" not in ended.text or "-v" in words, ended.text
+        assert "\x1b" not in ended.text, "colour without a terminal"
         return ended
 
     # what stands recorded
@@ -165,9 +176,6 @@ class Stack:
             for path in self.written()
             if path.suffix != ".toml" and not path.name.startswith(".gitignore")
         }
-
-    def interrupt(self, child: subprocess.Popen[str]) -> None:
-        child.send_signal(signal.SIGINT)
 
 
 def _forms(secret: str) -> list[bytes]:

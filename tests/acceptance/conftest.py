@@ -15,8 +15,10 @@ from acc_textmaster import TextMaster
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(tmp_path)
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    made = Stack(tmp_path)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
