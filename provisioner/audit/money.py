@@ -14,6 +14,7 @@ from provisioner.model.plan import PURCHASE
 from provisioner.model.recorded import CreditsRecord, Operation
 from provisioner.planning.doubts import only_bought
 from provisioner.records import dataclass, field
+from provisioner.times import from_rfc3339
 
 DAY = timedelta(hours=24)
 
@@ -39,6 +40,19 @@ class Floor:
     @property
     def address(self) -> Address:
         return self.record.address
+
+    @property
+    def minimum(self) -> Decimal:
+        return self.record.minimum
+
+    def read(self, reading: Reading) -> None:
+        """One more balance, unless it says again what the last one said. An older one than that changes nothing."""
+        last = self.readings[-1] if self.readings else None
+        if last is not None and (last == reading or reading.at < last.at):
+            return
+        self.readings.append(reading)
+        unmet = reading.balance < reading.minimum
+        self.since_unmet = (self.since_unmet or reading.at) if unmet else None
 
 
 @dataclass(slots=True)
@@ -129,7 +143,7 @@ class Money:
         data = seen.body["operation"]
         if data.get("op") != PURCHASE or seen.address is None:
             return
-        floor = next((f for f in self.floors.values() if str(f.address) == seen.address and not f.gone), None)
+        floor = self._floor_of(seen.address)
         made = Operation(
             id=data["id"],
             address=parse_address(seen.address),
@@ -179,12 +193,8 @@ class Money:
         floor.record, floor.gone = record, False
         if record.balance is None:
             return
-        at = record.observed_at or seen.mark.time
-        reading = Reading(at, record.balance, record.minimum)
-        if not floor.readings or floor.readings[-1] != reading:
-            floor.readings.append(reading)
-        unmet = record.balance < record.minimum
-        floor.since_unmet = (floor.since_unmet or at) if unmet else None
+        reading = Reading(record.observed_at or seen.mark.time, record.balance, record.minimum)
+        floor.read(reading)
         self._level(
             seen, record.provider, record.address, record.provider_type, record.unit or "", reading, record.parts
         )
@@ -199,7 +209,10 @@ class Money:
         parts = {
             key: number for key, item in (evidence.get("parts") or {}).items() if (number := _number(item)) is not None
         }
-        reading = Reading(seen.mark.time, balance, Decimal(0))
+        floor = self._floor_of(str(operation.address))
+        reading = Reading(_time(evidence.get("at")) or seen.mark.time, balance, floor.minimum if floor else Decimal(0))
+        if floor is not None:
+            floor.read(reading)
         unit = str(evidence.get("unit") or operation.unit or "")
         kind = operation.provider_type or ""
         self._level(seen, operation.provider, operation.address, kind, unit, reading, parts)
@@ -240,6 +253,9 @@ class Money:
             if floor.address == address and not floor.gone:
                 return any(r.balance < r.minimum for r in floor.readings[-2:])
         return False
+
+    def _floor_of(self, address: str) -> Floor | None:
+        return next((f for f in self.floors.values() if str(f.address) == address and not f.gone), None)
 
     def _account(self, provider: str | None) -> _Account:
         return self._accounts.setdefault(provider or "", _Account())
@@ -282,6 +298,13 @@ def _guarded(bought: Bought, record: CreditsRecord | None) -> Bought:
     if record is not None:
         bought.max_per_apply, bought.max_per_day = record.max_per_apply, record.max_per_day
     return bought
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return from_rfc3339(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _number(value: Any) -> Decimal | None:

@@ -22,17 +22,17 @@ def floor_unmet(case: Case) -> Iterator[Found]:
     for record in case.floors:
         declared = case.declared_floor(record.address)
         minimum = declared.minimum if declared is not None else record.minimum
-        if record.balance is None or record.balance >= minimum:
-            continue
         known = case.trail.money.floors.get(record.id)
-        since = known.since_unmet if known is not None and known.since_unmet is not None else record.observed_at
+        last = known.readings[-1] if known is not None and known.readings else None
+        if known is None or last is None or last.balance >= minimum:
+            continue
         on_shortfall = declared.on_shortfall if declared is not None else record.on_shortfall
-        when = f" when it was last read, at {to_rfc3339(record.observed_at)}" if record.observed_at else ""
-        message = f"The balance was {record.balance} {record.unit}{when}; the floor is {minimum}."
+        read = f"when it was last read, at {to_rfc3339(last.at)}"
+        message = f"The balance was {last.balance} {record.unit} {read}; the floor is {minimum}."
         yield Found(
             message=message,
             address=str(record.address),
-            since=since,
+            since=known.since_unmet or last.at,
             key=record.id,
             severity=WARNING if on_shortfall == "warn" else None,
         )

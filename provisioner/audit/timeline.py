@@ -62,8 +62,9 @@ def timeline(case: Case, *, longest: timedelta = timedelta(days=90), most: int =
     began = case.trail.started or case.now
     start = max(began, case.now - longest)
     ends = [t.expires_at for t in case.tokens if t.expires_at is not None and t.expires_at > case.now]
-    ahead = min(max(ends, default=case.now) - case.now, max((case.now - start) / 3, timedelta(hours=2)))
-    end = case.now + max(ahead, (case.now - start) / 20, timedelta(minutes=5))
+    told = case.now - start
+    most_ahead = max(told / 3, min(told, timedelta(hours=2)), timedelta(minutes=1))
+    end = case.now + max(min(max(ends, default=case.now) - case.now, most_ahead), told / 20)
     lives: dict[Address, list[Life]] = {}
     for life in case.trail.lives.tokens.values():
         if life.dropped is None or life.dropped.time >= start:

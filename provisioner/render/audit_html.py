@@ -88,8 +88,10 @@ def _tiles(report: Report) -> Html:
 def _case_tiles(case: Case) -> Iterable[tuple[str, str, str]]:
     living = [token for token in case.tokens if token.status_at(case.now) == LIVE]
     yield "Tokens serving", f"{len(living)} of {len(case.tokens)}", _token_words(case.tokens, case)
-    unmet = [floor for floor in case.floors if floor.balance is not None and floor.balance < floor.minimum]
-    yield "Floors met", f"{len(case.floors) - len(unmet)} of {len(case.floors)}", _named(unmet)
+    watched = [floor for floor in case.trail.money.floors.values() if not floor.gone]
+    unmet = [str(floor.address) for floor in watched if floor.since_unmet is not None]
+    named = f"unmet: {', '.join(sorted(unmet))}" if unmet else ""
+    yield "Floors met", f"{len(watched) - len(unmet)} of {len(watched)}", named
     month = [b for b in case.trail.money.counted() if b.at > case.now - timedelta(days=30)]
     totals: dict[str, Decimal] = {}
     for bought in month:
@@ -111,11 +113,6 @@ def _token_words(tokens: list[TokenRecord], case: Case) -> str:
     retiring = sum(token.status_at(case.now) == "retiring" for token in case.deposed)
     parts = [(expired, "expired"), (retiring, "replaced and alive"), (lost, "lost")]
     return ", ".join(f"{number} {word}" for number, word in parts if number)
-
-
-def _named(floors: Iterable[object]) -> str:
-    names = [str(getattr(floor, "address", "")) for floor in floors]
-    return f"unmet: {', '.join(names)}" if names else ""
 
 
 # -- findings --------------------------------------------------------------------------------------------------------

@@ -51,8 +51,7 @@ def _chart(case: Case, floor: Floor, bought: list[Bought], words: str) -> Html:
     start = max(floor.readings[0].at, case.now - _LONGEST)
     readings = _thinned([r for r in floor.readings if r.at >= start] or floor.readings[-1:])
     end = case.now if floor.gone is False else readings[-1].at
-    if end - start < timedelta(minutes=10):
-        start = end - timedelta(minutes=10)
+    start = min(start, end - timedelta(minutes=1))
     scale = Scale(start, end)
     top = _round_up(max(max(r.balance, r.minimum) for r in readings))
 
@@ -124,13 +123,14 @@ def _steps(scale: Scale, readings: list[Reading], end: datetime, y: Heights, *, 
     """A balance holds until the next reading says otherwise: horizontal, then straight up or down."""
     css = "minimum" if minimum else "level"
     lines = []
-    for reading, after in zip(readings, [*readings[1:], None], strict=True):
-        height = _height(reading, y, minimum=minimum)
-        until = after.at if after is not None else end
-        lines.append(_line(css, scale.x(reading.at), scale.x(until), height, height))
-        if after is not None and (next_height := _height(after, y, minimum=minimum)) != height:
-            lines.append(_line(css, scale.x(until), scale.x(until), height, next_height))
-    return "".join(lines)
+    since, height = readings[0].at, _height(readings[0], y, minimum=minimum)
+    for reading in readings[1:]:
+        after = _height(reading, y, minimum=minimum)
+        if after != height:
+            at = scale.x(reading.at)
+            lines += [_line(css, scale.x(since), at, height, height), _line(css, at, at, height, after)]
+            since, height = reading.at, after
+    return "".join([*lines, _line(css, scale.x(since), scale.x(end), height, height)])
 
 
 def _height(reading: Reading, y: Heights, *, minimum: bool) -> float:
