@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from provisioner.errors import BadAnswer, CredentialsRefused
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedToken
-from provisioner.providers._client_auth import secrets_of
+from provisioner.providers._client_auth import NONE, default_method, secrets_of
 from provisioner.providers._grants import parse_scopes
 from provisioner.providers._oauth import ask
 from provisioner.providers._refusals import refusal
@@ -30,8 +30,8 @@ def introspect(
     answer = ask(at, credentials, fields, audience=audience)
     if answer.status >= 400:
         no = refusal(answer, at.provider, "an introspection", secrets_of(credentials, fields))
-        if isinstance(no, CredentialsRefused):
-            raise no
+        if isinstance(no, CredentialsRefused) and (credentials.auth_method or default_method(credentials)) != NONE:
+            raise no  # of a public client a 401 says that it may not ask (section 2.1), as it has nothing to prove
         return ObservedToken(liveness=UNKNOWN, detail=f"{at.provider} does not let this client introspect")
     body = json_object(answer) or {}
     active = body.get("active")

@@ -163,7 +163,7 @@ def missing(name: str) -> str | None:
 @contextmanager
 def _program(command: list[str]) -> Iterator[dict[str, Any]]:
     """Started once; it ends when its standard input closes."""
-    environ = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS",)}
+    environ = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as server:
         assert server.stdout is not None
         assert server.stdin is not None
@@ -193,7 +193,7 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "stack"
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.environ: dict[str, str] = {}
         self.said: list[str] = []
         self._children: list[subprocess.Popen[str]] = []
