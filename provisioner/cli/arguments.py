@@ -203,6 +203,11 @@ def _replace_provider(parser: Parser) -> None:
     _from_to(parser)
 
 
+def _rekey(parser: Parser) -> None:
+    _switch(parser, "--prune", "delete the data keys that no recorded value needs any more: it shreds what they sealed")
+    _locking(parser)
+
+
 def _backup(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="where to")
 
@@ -336,7 +341,7 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "state rm": _state_rm,
     "state replace-provider": _replace_provider,
     "state migrate": _from_to,
-    "state rekey": _locking,
+    "state rekey": _rekey,
     "state verify": _json,
     "state backup": _backup,
     "history": _history,

@@ -104,15 +104,17 @@ def lock(typed: argparse.Namespace, console: Console, view: View) -> int:
 
 
 def verify(typed: argparse.Namespace, console: Console, view: View) -> int:
-    found = looking.verify(_look(typed), console.masker.add)
+    from provisioner.commands import upkeep
+
+    found = upkeep.verify(_look(typed), console.masker.add)
     if typed.json:
-        console.line(
-            json_text({"verified": True, "lineage": found.lineage, "serial": found.serial, "head": found.head})
-        )
-    else:
-        console.line(
-            f"{found.entries} entries verified. The head is {found.head or 'none yet'} (serial {found.serial})."
-        )
+        data = {"verified": True, "lineage": found.lineage, "serial": found.serial, "head": found.head}
+        counts = {"entries": found.entries, "segments": found.segments, "keys": found.keys}
+        console.line(json_text({**data, **counts, "missing_keys": list(found.missing)}))
+        return 0
+    console.line(f"{found.entries} entries verified. The head is {found.head or 'none yet'} (serial {found.serial}).")
+    if found.missing:
+        console.line(f"Data keys that are gone, and with them what they sealed: {', '.join(found.missing)}")
     return 0
 
 
@@ -161,16 +163,25 @@ def migrate(typed: argparse.Namespace, console: Console, view: View) -> int:
     from provisioner.commands import moving
 
     done = moving.migrate(_edit(typed), typed.origin, typed.to, console.masker.add)
-    console.line(f"Copied {done.segments} segments and {done.keys} keys; serial {done.serial}, head {done.head}.")
-    console.line(f'Now set [state] location = "{typed.to}". What is at {typed.origin} was left as it is.')
+    what = f"{done.segments} segments and {done.keys} keys; serial {done.serial}, head {done.head}."
+    if done.already:
+        console.line(f"An earlier run moved it there already: {what}")
+    else:
+        console.line(f"Copied and verified {what}")
+    console.line(f'Now set [state] location = "{done.target}".')
+    if done.kept:
+        console.line(f"What is at {done.source} can still be read, and takes no more changes.")
     return 0
 
 
 def rekey(typed: argparse.Namespace, console: Console, view: View) -> int:
-    from provisioner.commands import moving
+    from provisioner.commands import upkeep
+    from provisioner.journal.keys import shown
 
-    count, recipients = moving.rekey(_edit(typed), console.masker.add)
-    console.line(f"{count} data keys are now sealed to: {', '.join(recipients)}")
+    done = upkeep.rekey(_edit(typed), console.masker.add, prune=typed.prune)
+    console.line(f"{done.sealed} data keys are now sealed to: {', '.join(shown(done.recipients))}")
+    if typed.prune:
+        console.line(f"{done.pruned} that nothing needs any more were deleted.")
     return 0
 
 

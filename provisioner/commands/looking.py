@@ -37,9 +37,10 @@ def look(options: LookOptions, reveal: Reveal) -> Looked:
     """The recorded state, now or as it was. No provider's secret is needed, nor any key."""
     desired = load_file(options.file)
     store = store_of(desired, Secrets(desired, reveal))
-    journal = open_journal(store, desired, options.state)
+    journal = open_journal(store, desired, options.state, looking=True)
     state = journal.state if options.at is None else journal.state_at(options.at)
-    return Looked(state, journal, running_of(state, store.peek_lock()))
+    # a look at the lock costs some stores a try at it, so only where it matters
+    return Looked(state, journal, running_of(state, store.peek_lock() if state.operations else None))
 
 
 def running_of(state: State, lock: LockInfo | None) -> str | None:
@@ -89,18 +90,3 @@ def lock_of(options: LookOptions, reveal: Reveal) -> LockInfo | None:
     """Who holds the lock. The state itself is not opened: a damaged one can still be asked."""
     desired = load_file(options.file)
     return store_of(desired, Secrets(desired, reveal)).peek_lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    lineage: str
-    serial: int
-    head: str
-    entries: int
-
-
-def verify(options: LookOptions, reveal: Reveal) -> Verified:
-    """Every entry of every segment, hashed again. Raises StateUntrusted naming the first that does not verify."""
-    found = look(options, reveal)
-    count = sum(1 for _ in found.journal.entries())
-    return Verified(found.state.lineage, found.state.serial, found.state.head, count)

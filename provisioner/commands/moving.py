@@ -1,11 +1,13 @@
-"""The recorded state as a whole: move it between stores, reseal its keys, copy it to a file."""
+"""The recorded state as a whole: move it between stores, copy it to a file.
+
+A migration marks the target before its first byte and the source before the target is let go (`journal/marks.py`), so
+at every moment at most one of them takes appends, and whichever is opened says what it is. Run again, it goes on where
+it was interrupted; run the other way, it brings an old copy up to date.
+"""
 
 from __future__ import annotations
 
-import io
-import os
-import tarfile
-
+from provisioner import times
 from provisioner.commands.editing import EditOptions
 from provisioner.commands.filing import load_file, write_private
 from provisioner.commands.opening import (
@@ -14,105 +16,201 @@ from provisioner.commands.opening import (
     held,
     new_run,
     open_journal,
-    recipients_of,
     store_of,
-    writing,
 )
-from provisioner.errors import Invalid
+from provisioner.errors import HeadMoved, Invalid
+from provisioner.journal import load, marks
 from provisioner.journal.entries import read_links
-from provisioner.journal.journal import Draft
+from provisioner.journal.marks import Mark
+from provisioner.journal.run import RunInfo
+from provisioner.journal.stores.archive import ArchiveStore, pack
 from provisioner.journal.stores.base import Position, Store
+from provisioner.model.desired import Desired
+from provisioner.model.recorded import State
 from provisioner.records import dataclass
 
+_ROUNDS = 3  # how often a source that is appended to in spite of its lock is caught up with
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
+    """`source` and `target` as they may be shown. `already`: an earlier run had done it all."""
+
     serial: int
     head: str
     segments: int
     keys: int
+    source: str = ""
+    target: str = ""
+    kept: bool = True  # the source was marked, and can be read
+    already: bool = False
+
+
+# -- migrate ---------------------------------------------------------------------------------------------------------
 
 
 def migrate(options: EditOptions, origin: str, to: str, reveal: Reveal) -> Moved:
-    """Copies segments and keys byte for byte, so that chain, head and history are the same; FROM is left as it is.
+    """Copies segments and keys byte for byte, so that chain, head and history are the same. FROM stays readable, and
+    is marked.
 
-    Raises Invalid where FROM holds nothing or TO holds something; StateUntrusted where FROM does not verify."""
+    Raises Invalid where FROM holds nothing or TO holds another state; StateUntrusted where either does not verify.
+    """
     desired = load_file(options.file)
     secrets = Secrets(desired, reveal)
     source, target = store_of(desired, secrets, origin), store_of(desired, secrets, to)
     if source.identity == target.identity:
-        raise Invalid("usage", f"{origin} and {to} are the same place", "Name two different stores.")
+        raise Invalid("usage", f"{source.location} and {target.location} are the same place", "Name two stores.")
     run = new_run("state migrate", options.state)
     with held(source, options.state, run), held(target, options.state, run):
-        journal = open_journal(source, desired, options.state)
-        if not journal.lineage:
-            raise Invalid(
-                "no-state", f"There is no recorded state of {desired.stack} at {origin}", "Check the location."
-            )
-        if target.load()[0]:
-            raise Invalid("duplicate", f"There is a recorded state at {to} already", "Name a place that is empty.")
-        for _ in journal.entries():  # every line verified before the first is copied
-            pass
-        moved = _copy(source, target)
-        copied = open_journal(target, desired, options.state)
-        if copied.state.head != journal.state.head:
-            raise Invalid("head-moved", f"{origin} was appended to meanwhile", f"Empty {to} and run this again.")
-    return Moved(journal.state.serial, journal.state.head, *moved)
+        state = open_journal(source, desired, options.state, looking=True).state
+        if not state.lineage:
+            where = f"There is no recorded state of {desired.stack} at {source.location}"
+            raise Invalid("no-state", where, "Check the location.")
+        done = _done_already(source, target, state)
+        if done is None:
+            load.load(source, stack=desired.stack)  # every entry verified, and every checkpoint, before one is copied
+            done = _move(source, target, state, desired, run)
+        # this machine now knows the state by its new place
+        open_journal(target, desired, options.state, looking=True)
+    return done
 
 
-def _copy(source: Store, target: Store) -> tuple[int, int]:
-    for key_id in source.list_keys():
-        target.put_key(key_id, source.get_key(key_id) or b"")
-    at = Position()
+def _done_already(source: Store, target: Store, state: State) -> Moved | None:
+    """Whether an earlier run moved it there and ended. Raises where it was moved elsewhere, or TO is taken."""
+    left = marks.read(source)
+    if left is not None and left.kind == marks.MOVED and left.other != target.location:
+        raise marks.moved_away(left, source.location)
+    found = load.load(target, stack=None)
+    mark = marks.read(target)
+    if mark is not None and mark.kind in (marks.COPYING, marks.MOVED):
+        if mark.lineage != state.lineage:
+            raise _taken(target)
+        return None
+    if not found.state.serial:
+        return None
+    moved_here = left is not None and left.kind == marks.MOVED
+    if not moved_here or found.state.lineage != state.lineage or found.state.serial < state.serial:
+        raise _taken(target)
+    return _moved(source, target, found.state, already=True)
+
+
+def _taken(target: Store) -> Invalid:
+    return Invalid(
+        "duplicate",
+        f"There is a recorded state at {target.location} already",
+        "Name a place that is empty, or an old copy of this very state.",
+    )
+
+
+def _move(source: Store, target: Store, state: State, desired: Desired, run: RunInfo) -> Moved:
+    def mark(kind: str, other: Store, at: State) -> bytes:
+        return Mark(
+            kind=kind,
+            other=other.location,
+            lineage=at.lineage,
+            stack=desired.stack,
+            serial=at.serial,
+            head=at.head,
+            at=times.now(),
+            by=run.actor,
+        ).to_bytes()
+
+    target.write_mark(mark(marks.COPYING, source, state))
+    copied = _caught_up(source, target, desired)
+    if not isinstance(source, ArchiveStore):
+        source.write_mark(mark(marks.MOVED, target, copied))
+        copied = _caught_up(source, target, desired)  # whoever ignored the lock until the mark was there
+    target.write_mark(mark(marks.ARRIVED, source, copied))
+    return _moved(source, target, copied)
+
+
+def _moved(source: Store, target: Store, state: State, *, already: bool = False) -> Moved:
+    return Moved(
+        serial=state.serial,
+        head=state.head,
+        segments=len(target.load()[0]),
+        keys=len(target.list_keys()),
+        source=source.location,
+        target=target.location,
+        kept=not isinstance(source, ArchiveStore),
+        already=already,
+    )
+
+
+def _caught_up(source: Store, target: Store, desired: Desired) -> State:
+    """Copies until both are the same, and verifies what was copied as if nobody had seen it before."""
+    for _ in range(_ROUNDS):
+        _copy_keys(source, target)
+        _copy_segments(source, target)
+        copied = load.load(target, stack=desired.stack).state
+        if copied.head == load.load(source, stack=desired.stack).state.head:
+            return copied
+    raise HeadMoved(
+        "head-moved",
+        f"{source.location} is appended to all the time, in spite of its lock.",
+        "Stop those runs (--lock=false), and run this again: it goes on where it is.",
+    )
+
+
+def _copy_keys(source: Store, target: Store) -> None:
+    wanted = {key_id: source.get_key(key_id) or b"" for key_id in source.list_keys()}
+    for key_id in set(target.list_keys()) - set(wanted):
+        target.delete_key(key_id)  # shredded since the old copy was made
+    for key_id, data in wanted.items():
+        if target.get_key(key_id) != data:
+            target.put_key(key_id, data)
+
+
+def _copy_segments(source: Store, target: Store) -> None:
+    there, newest_there = target.load()
     segments, newest = source.load()
+    if len(there) > len(segments):
+        raise _taken(target)
+    at = Position()
     for segment in segments:
         data = newest if segment is segments[-1] else source.read(segment.number)
         data = data[: data.rfind(b"\n") + 1]  # a torn tail was never acknowledged
-        at = target.start_segment(data, at, read_links(data.splitlines()[-1]).hash)
-    return len(segments), len(source.list_keys())
+        if segment.number > len(there):
+            at = target.start_segment(data, at, _head(data))
+            continue
+        last = segment.number == len(there)
+        begun = newest_there if last else target.read(segment.number)
+        at = _go_on(target, segment.number, begun, data, last=last)
 
 
-def rekey(options: EditOptions, reveal: Reveal) -> tuple[int, tuple[str, ...]]:
-    """Every data key sealed anew to the recipients now in the file: how many, and to whom. Raises StateUntrusted
-    "cannot-decrypt" before anything is changed where one does not open."""
-    from provisioner.journal.identity import find_identities
-    from provisioner.journal.keys import reseal
+def _go_on(target: Store, number: int, begun: bytes, data: bytes, *, last: bool) -> Position:
+    """The rest of a segment that is there, behind what is there of it."""
+    whole = begun[: begun.rfind(b"\n") + 1]
+    if not data.startswith(whole) or (whole != data and not last):
+        raise _taken(target)
+    at = Position(number, len(whole), _head(whole))
+    if whole != begun:
+        target.truncate(at, len(begun) - len(whole))
+    return at if whole == data else target.append(data[len(whole) :], at, _head(data))
 
-    desired = load_file(options.file)
-    secrets = Secrets(desired, reveal)
-    recipients, _ = recipients_of(desired, secrets)
-    identities = find_identities(desired.encryption, os.environ, secrets.whole).parsed()
-    with writing(desired, options.state, secrets, new_run("state rekey", options.state)) as journal:
-        done = reseal(journal.store, identities, recipients)
-        detail = f"{len(done)} data keys sealed to {len(recipients)} recipients"
-        journal.append(
-            Draft("rekeyed", None, {"detail": detail, "recipients": list(recipients), "put": [], "drop": []})
-        )
-    return len(done), recipients
+
+def _head(data: bytes) -> str:
+    return read_links(data[:-1].rpartition(b"\n")[2]).hash if data else ""
+
+
+# -- backup ----------------------------------------------------------------------------------------------------------
 
 
 def backup(options: EditOptions, file: str, reveal: Reveal) -> Moved:
-    """One tar file of mode 0600 in the layout of a state's directory: unpacked, it is one. Secrets in it stay
+    """One tar file of mode 0600 in the layout of a state's directory, verified before it is there. Secrets in it stay
     sealed."""
     desired = load_file(options.file)
     store = store_of(desired, Secrets(desired, reveal))
-    journal = open_journal(store, desired, options.state)
-    if not journal.lineage:
+    if not open_journal(store, desired, options.state, looking=True).lineage:
         raise Invalid("no-state", f"There is no recorded state of {desired.stack} yet", "The first apply makes one.")
-    segments, newest = store.load()
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for segment in segments:
-            data = newest if segment is segments[-1] else store.read(segment.number)
-            _add(archive, f"journal/{segment.name}.jsonl", data)
-        key_ids = store.list_keys()
-        for key_id in key_ids:
-            _add(archive, f"keys/{key_id}.json", store.get_key(key_id) or b"")
-    write_private(file, packed.getvalue())
-    return Moved(journal.state.serial, journal.state.head, len(segments), len(key_ids))
-
-
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(data), 0o600
-    archive.addfile(member, io.BytesIO(data))
+    archive = ArchiveStore.of(pack(store), file)
+    state = load.load(archive, stack=desired.stack).state
+    write_private(file, archive.packed)
+    return Moved(
+        serial=state.serial,
+        head=state.head,
+        segments=len(archive.load()[0]),
+        keys=len(archive.list_keys()),
+        source=store.location,
+        target=file,
+    )

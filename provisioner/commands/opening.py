@@ -62,24 +62,34 @@ class Secrets:
 
 
 def store_of(desired: Desired, secrets: Secrets, location: str | None = None) -> Store:
-    """The store that `[state]` names, or another of the same stack."""
+    """The store that `[state]` names, or another of the same stack: that has the same account, and addresses of its
+    own to lock at."""
+    settings = desired.state_settings
+    if location is not None and location != desired.state_location:
+        settings = {key: value for key, value in settings.items() if key in ("username", "password")}
     return open_store(
         location or desired.state_location,
         stack=desired.stack,
         directory=Path() if location is None else Path(desired.directory),
-        settings=desired.state_settings,
+        settings=settings,
         resolve=secrets,
     )
 
 
 def read_state(desired: Desired, options: StateOptions, secrets: Secrets) -> Journal:
     """The recorded state, verified, with no lock and nothing written. Raises StateUntrusted and StoreFailed."""
-    return open_journal(store_of(desired, secrets), desired, options)
+    return open_journal(store_of(desired, secrets), desired, options, looking=True)
 
 
-def open_journal(store: Store, desired: Desired, options: StateOptions) -> Journal:
-    memory = HeadMemory.of_user(os.environ)
-    return Journal.open(store, stack=desired.stack, memory=memory, accept_rollback=options.accept_rollback)
+def open_journal(store: Store, desired: Desired, options: StateOptions, *, looking: bool = False) -> Journal:
+    """`looking`: nothing is decided or written, so an old copy and a slow clock are notices."""
+    return Journal.open(
+        store,
+        stack=desired.stack,
+        memory=HeadMemory.of_user(os.environ),
+        accept_rollback=options.accept_rollback,
+        looking=looking,
+    )
 
 
 @contextmanager

@@ -181,23 +181,28 @@ def _ssh_public(text: str) -> list[str]:
         return []
 
 
-def reseal(store: Store, identities: Sequence[Any], recipients: Sequence[str]) -> list[str]:
-    """`state rekey`: every data key sealed anew to `recipients`; returns their ids. Each file is replaced as a whole,
-    so a run that is cut short leaves some done and none lost. Raises StateUntrusted "cannot-decrypt" before it changes
-    anything where one of them does not open."""
+def reseal(
+    store: Store, identities: Sequence[Any], recipients: Sequence[str], key_ids: Iterable[str] | None = None
+) -> list[str]:
+    """`state rekey`: these data keys, or all, sealed anew to `recipients`; returns their ids. Each file is replaced as
+    a whole, so a run that is cut short leaves some done and none lost; a later run passes over what is done. Raises
+    StateUntrusted "cannot-decrypt" before it changes anything where one of them does not open."""
     opened: dict[str, tuple[DataKeyFile, bytes]] = {}
-    for key_id in store.list_keys():
+    wanted = tuple(recipients)
+    done = []
+    for key_id in store.list_keys() if key_ids is None else key_ids:
         file = key_file_from_bytes(key_id, store.get_key(key_id) or b"")
         key = open_key(file, identities)
-        if key is None:
+        if key is not None:
+            opened[key_id] = (file, key)
+        elif file.recipients == wanted:
+            done.append(key_id)  # by an earlier run, to recipients that this identity is none of
+        else:
             raise cannot_open(file, bool(identities))
-        opened[key_id] = (file, key)
     for key_id, (file, key) in opened.items():
-        fresh = DataKeyFile(
-            id=key_id, lineage=file.lineage, recipients=tuple(recipients), age=seal_key(key, recipients)
-        )
+        fresh = DataKeyFile(id=key_id, lineage=file.lineage, recipients=wanted, age=seal_key(key, wanted))
         store.put_key(key_id, fresh.to_bytes())
-    return list(opened)
+    return sorted([*done, *opened])
 
 
 def cannot_open(file: DataKeyFile, have_identity: bool, hint: str = "") -> StateUntrusted:  # noqa: FBT001  # one fact

@@ -168,19 +168,44 @@ def _full(key_id: str, data: bytes) -> None:
 
 def test_rekeying_ends_what_the_old_identity_can_open(tmp_path: Path) -> None:
     """The same ids, other recipients; where one key does not open, none is changed."""
-    (old, old_recipient), (new, new_recipient) = age(), age()
+    (old, old_recipient), (new, new_recipient), (third, third_recipient) = age(), age(), age()
     store = store_in(tmp_path)
     sealed = seal(sealer(store, old_recipient))
-    seal(sealer(store, new_recipient))
+    seal(sealer(store, third_recipient))
     before = [store.get_key(key_id) for key_id in store.list_keys()]
     with pytest.raises(StateUntrusted, match="No identity at hand"):
         keys.reseal(store, keys.parse_identities(Secret(old)), [new_recipient])
     assert [store.get_key(key_id) for key_id in store.list_keys()] == before
-    both = keys.parse_identities(Secret(f"{old}\n{new}\n"))
+    both = keys.parse_identities(Secret(f"{old}\n{third}\n"))
     assert keys.reseal(store, both, [new_recipient]) == store.list_keys()
     assert sealer(store, "", new).open(sealed, "obj-1", "access_token") == VALUE
     with pytest.raises(StateUntrusted):
         sealer(store, "", old).open(sealed, "obj-1", "access_token")
+
+
+def test_a_rekeying_that_was_cut_short_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where this machine's identity is none of the new recipients: what is done already is passed over."""
+    (old, old_recipient), (new, new_recipient) = age(), age()
+    store = store_in(tmp_path)
+    sealed = [seal(sealer(store, old_recipient)) for _ in range(4)]
+    mine = keys.parse_identities(Secret(old))
+    real, left = store.put_key, [2]
+
+    def put_key(key_id: str, data: bytes) -> None:
+        if not left[0]:
+            _full(key_id, data)
+        left[0] -= 1
+        real(key_id, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "put_key", put_key)
+        with pytest.raises(StoreFailed):
+            keys.reseal(store, mine, [new_recipient])
+    assert keys.reseal(store, mine, [new_recipient]) == store.list_keys()
+    for one in sealed:
+        assert sealer(store, "", new).open(one, "obj-1", "access_token") == VALUE
+        with pytest.raises(StateUntrusted):
+            sealer(store, "", old).open(one, "obj-1", "access_token")
 
 
 def test_identities_are_whole_files(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ _provisioner() {
     "state rm") words="--dry-run --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state replace-provider") words="--auto-approve --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state migrate") words="--lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "state rekey") words="--lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "state rekey") words="--prune --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state verify") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "state backup") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "history") words="--json --address --run --actor --since --until --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;

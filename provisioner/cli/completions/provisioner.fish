@@ -300,6 +300,7 @@ complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_s
 complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from migrate' -l accept-rollback -d 'go on from an older copy of the recorded state'
 complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from migrate' -l verbose -d 'tell all, and where an error came from, secrets masked'
 complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from migrate' -l help -d 'this help'
+complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from rekey' -l prune -d 'delete the data keys that no recorded value needs any more: it shreds what they sealed'
 complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from rekey' -l lock -d 'take no lock'
 complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from rekey' -l lock-timeout -r -F -d 'wait this long for a lock, as in 30s or 5m'
 complete -c provisioner -n '__fish_seen_subcommand_from state; and __fish_seen_subcommand_from rekey' -l note -r -F -d 'why; it is recorded with the run, and `history` shows it'

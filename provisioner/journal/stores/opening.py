@@ -33,16 +33,21 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 def open_store(location: str, *, stack: str, directory: Path, settings: Mapping[str, Any], resolve: Resolve) -> Store:
     """`location` is a directory (relative to `directory`, the one of the desired-state file), file:///PATH, or a URL of
-    another store, where `stack` tells the stacks of one database or bucket apart. Opens nothing yet for a directory.
+    another store, where `stack` tells the stacks of one database or bucket apart. A file is a backup. Opens nothing.
 
     Raises Invalid "bad-value" for a scheme that this version has no store for.
     """
     match = _SCHEME.match(location)
     scheme = match[1].lower() if match else "file"
     if scheme == "file":
+        path = directory / _path(location)
+        if path.is_file():
+            from provisioner.journal.stores.archive import ArchiveStore
+
+            return ArchiveStore(path, location)
         from provisioner.journal.stores.directory import DirectoryStore
 
-        return DirectoryStore(directory / _path(location), location)
+        return DirectoryStore(path, location)
     if scheme not in _MODULES:
         raise Invalid(
             "bad-value",
