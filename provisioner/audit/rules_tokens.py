@@ -333,12 +333,16 @@ def token_unauthorized(case: Case) -> Iterator[Found]:
     remedy="Restore keys/ from a backup of the state; or replace it: `provisioner apply --replace ADDRESS`.",
 )
 def token_value_shredded(case: Case) -> Iterator[Found]:
+    shredded: dict[tuple[str, str, str], list[str]] = {}
     for record, name, key_id in sealed_under(case.state.resources()):
-        if key_id not in case.keys.files and case.keys.fault is None:
-            if isinstance(record, TokenRecord) and not _usable(record, case.now):
-                continue
-            message = f"Its {name} is sealed under data key {key_id}, which is not there."
-            yield Found(message=message, address=str(record.address), key=f"{record.id}:{name}")
+        if key_id in case.keys.files or case.keys.fault is not None:
+            continue
+        if not isinstance(record, TokenRecord) or _usable(record, case.now):
+            shredded.setdefault((str(record.address), record.id, key_id), []).append(name)
+    for (address, object_id, key_id), names in shredded.items():
+        verb = "is" if len(names) == 1 else "are"
+        message = f"Its {' and '.join(names)} {verb} sealed under data key {key_id}, which is not there."
+        yield Found(message=message, address=address, key=f"{object_id}:{key_id}")
 
 
 def _ended(case: Case, record: TokenRecord) -> datetime | None:
