@@ -2,12 +2,16 @@
 
 Who comes while nobody writes, writes; what arrives meanwhile goes out with the next write. So a lone append costs one
 flush at once, and fifty threads share one, with no timer and no thread of its own.
+
+Who has written wakes those whose entries are durable now, and one more to write what waits. Waking all, as a condition
+does, cost fifty threads a tenth of their apply.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from provisioner.errors import StateUntrusted, StoreFailed
@@ -16,11 +20,12 @@ T = TypeVar("T")
 
 
 class _Waiting(Generic[T]):
-    __slots__ = ("item", "written")
+    __slots__ = ("item", "news", "written")
 
     def __init__(self, item: T) -> None:
         self.item = item
         self.written = False
+        self.news: SimpleQueue[None] = SimpleQueue()  # something to look at, once or more often
 
 
 class GroupCommit(Generic[T]):
@@ -30,7 +35,7 @@ class GroupCommit(Generic[T]):
 
     def __init__(self, write: Callable[[list[T]], None]) -> None:
         self._write = write
-        self._turn = threading.Condition()
+        self._turn = threading.Lock()
         self._queue: list[_Waiting[T]] = []
         self._writing = False
         self._failure: BaseException | None = None
@@ -50,19 +55,23 @@ class GroupCommit(Generic[T]):
         """The batch that this thread must write, with `mine` in it; [] once another has written it."""
         with self._turn:
             self._queue.append(mine)
-            try:
-                while not mine.written:
+        try:
+            while True:
+                with self._turn:
+                    if mine.written:
+                        return []
                     if self._failure is not None:
                         raise _again(self._failure)
                     if not self._writing:
                         self._writing, batch, self._queue = True, self._queue, []
                         return batch
-                    self._turn.wait()
-            except BaseException:
-                # an interrupt, or the failure above: nobody waits for it now, so nobody shall write it later
+                mine.news.get()
+        except BaseException:
+            # an interrupt, or the failure above: nobody waits for it now, so nobody shall write it later
+            with self._turn:
                 self._queue = [waiting for waiting in self._queue if waiting is not mine]
-                raise
-        return []
+                self._wake_next()  # it may have been this thread's turn
+            raise
 
     def _lead(self, batch: list[_Waiting[T]]) -> None:
         failure: BaseException | None = None
@@ -77,7 +86,13 @@ class GroupCommit(Generic[T]):
                 self._failure = failure
                 for waiting in batch:
                     waiting.written = failure is None
-                self._turn.notify_all()
+                    waiting.news.put(None)
+                self._wake_next()
+
+    def _wake_next(self) -> None:
+        """Under the lock. Whoever waits first writes for all; after a failure everybody must learn of it."""
+        for waiting in self._queue if self._failure is not None else self._queue[:1]:
+            waiting.news.put(None)
 
 
 def _again(failure: BaseException) -> StoreFailed | StateUntrusted:
