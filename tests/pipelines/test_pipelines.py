@@ -56,7 +56,7 @@ class Pipeline:
         """One step in one job: jobs share the checkout's folder and nothing of a home."""
         home = self.jobs / job
         home.mkdir(parents=True, exist_ok=True)
-        kept = {name: value for name, value in self.world.environ.items() if name.startswith(("EZ_", "LANG"))}
+        kept = {name: value for name, value in self.world.environ.items() if name.startswith(("EZ_", "SMSCX_", "LANG"))}
         environ = {
             **kept,
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
@@ -68,6 +68,7 @@ class Pipeline:
             "GITHUB_WORKSPACE": str(self.checkout),
             "PROVISIONER_VAR_state": str(self.checkout.parent / "state"),
             "PROVISIONER_VAR_eztexting": f"{self.world.base}/eztexting",
+            "PROVISIONER_VAR_smscx": f"{self.world.base}/smscx",
             **self.secrets,
             **env,
         }
@@ -115,7 +116,7 @@ def test_a_change_from_the_pull_request_to_the_audit(pipeline: Pipeline) -> None
     assert json.loads((pipeline.folder / "plan.json").read_text())["applyable"] is True
     assert not list((pipeline.jobs / "pr").rglob("identity*"))
 
-    assert "Apply complete! Resources: 2 added" in _ok(pipeline.step("apply.sh", "merge", **_key(pipeline)))
+    assert "Apply complete! Resources: 1 imported, 2 added" in _ok(pipeline.step("apply.sh", "merge", **_key(pipeline)))
     head = (pipeline.folder / "head.txt").read_text().strip()
     assert len(head) == 64
     assert "Apply complete!" in (pipeline.jobs / "merge" / "summary.md").read_text()
@@ -127,7 +128,7 @@ def test_a_change_from_the_pull_request_to_the_audit(pipeline: Pipeline) -> None
     assert pipeline.world.ledger()["purchases"][-1]["credits"] == 2000
     _ok(pipeline.step("drift.sh", "night", **_key(pipeline)))
 
-    bare = dict.fromkeys(("EZ_USERNAME", "EZ_PASSWORD", "EZ_CARD_LAST_FOUR"), "")
+    bare = dict.fromkeys(("EZ_USERNAME", "EZ_PASSWORD", "EZ_CARD_LAST_FOUR", "SMSCX_API_KEY"), "")
     audited = pipeline.step("audit.sh", "week", **bare)
     assert audited.returncode in (0, 2), audited.stderr
     assert json.loads((pipeline.folder / "audit.sarif").read_text())["version"] == "2.1.0"
