@@ -89,6 +89,7 @@ CODES: dict[str, Code] = {
     "no-valid-token": Code("E0709", "there is no token that is valid now"),
     "authorize-timeout": Code("E0710", "nobody authorized in time"),
     "overspent": Code("E0711", "the vendor added more than was bought"),
+    "lifetime-exceeded": Code("E0712", "a token was granted a longer life than its policy allows"),
     # warnings
     "torn-tail": Code("W0401", "a last line that was never acknowledged was dropped"),
     "lock-taken-over": Code("W0402", "the lock of a dead process was taken over"),
@@ -109,6 +110,7 @@ CODES: dict[str, Code] = {
     "retiring": Code("W0306", "a replaced token lives on until it expires"),
     "incomplete": Code("W0307", "the plan leaves out part of the file (--target, --exclude)"),
     "unmanaged-application": Code("W0308", "an application at a provider that nobody declared"),
+    "lifetime-exceeded-kept": Code("W0309", "a token lives longer than its policy allows, and is kept"),
     "doubt-settled": Code("W0701", "an operation in doubt was settled"),
     "no-longer-needed": Code("W0702", "nothing was bought, because the balance had risen since the plan"),
 }

@@ -11,7 +11,7 @@ from provisioner.model.plan import PURCHASE
 from provisioner.model.recorded import Operation
 
 # Diagnostics of a step that is done, and still leaves something to a person.
-_WAITS = frozenset({"scopes-narrower", "floor-unmet"})
+_WAITS = frozenset({"scopes-narrower", "lifetime-exceeded", "floor-unmet"})
 
 
 def exit_code(

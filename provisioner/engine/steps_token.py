@@ -32,7 +32,7 @@ from provisioner.model.plan import CREATE_TOKEN, Step
 from provisioner.model.recorded import LIVE, RETIRING, REVOKED, Operation, TokenRecord
 from provisioner.providers.base import ClientCredentials, Grant, Provider, Revoke, TokenWish
 from provisioner.records import dataclass, replace
-from provisioner.times import to_rfc3339
+from provisioner.times import format_duration, to_rfc3339
 
 
 def create(ctx: Context, step: Step) -> Ended:
@@ -147,10 +147,10 @@ def prove_and_retire(ctx: Context, step: Step, made: Minted, *, always: bool = F
     application, new, deposed = made.asked.application, made.new, made.deposed
     unsaid = made.grant.scopes is None and bool(application.scopes)
     if deposed is None and not unsaid and not always:
-        return Ended(diagnostics=narrower(ctx, application, new))
+        return Ended(diagnostics=(*narrower(ctx, application, new), *too_long(application, new)))
     proof = prove(ctx, made.asked.provider, made.asked.credentials, made.grant.access_token)
     new = after_proof(ctx, new, deposed, proof)
-    ended = Ended(diagnostics=narrower(ctx, application, new))
+    ended = Ended(diagnostics=(*narrower(ctx, application, new), *too_long(application, new)))
     return ended if deposed is None else _retire_old(ctx, step, application, deposed, proof, ended)
 
 
@@ -204,3 +204,15 @@ def narrower(ctx: Context, application: Application, new: TokenRecord) -> tuple[
         "a later apply asks again once either has changed."
     )
     return (warning("scopes-narrower", new.address, f"granted without {lacking}", detail),)
+
+
+def too_long(application: Application, new: TokenRecord) -> tuple[Diagnostic, ...]:
+    """A longer life than the policy allows, where only the grant could tell. The token is kept: ending it would leave
+    nothing that serves, and another would live as long."""
+    limit = application.policy.max_lifetime
+    if limit is None or new.expires_at is None or new.expires_at - new.issued_at <= limit:
+        return ()
+    life = format_duration(new.expires_at - new.issued_at)
+    summary = f"granted {life}, and max_lifetime is {format_duration(limit)}"
+    detail = "The token is kept. Have the vendor issue shorter-lived ones, or raise max_lifetime of the policy."
+    return (warning("lifetime-exceeded", new.address, summary, detail),)

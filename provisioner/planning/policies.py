@@ -238,6 +238,16 @@ def scopes_narrower(case: TokenCase) -> Verdict | None:
     return Verdict("scopes-narrower", KEEP, f"granted without {lacking}", "scopes-narrower-kept")
 
 
+def lives_too_long(case: TokenCase) -> Verdict | None:
+    """A vendor whose lifetime only a grant tells: `validate` refuses the others."""
+    record, limit = case.record, case.application.policy.max_lifetime
+    if record is None or limit is None or record.expires_at is None or record.expires_at - record.issued_at <= limit:
+        return None
+    life = format_duration(record.expires_at - record.issued_at)
+    sentence = f"granted {life}, and max_lifetime is {format_duration(limit)}"
+    return Verdict("lifetime-exceeded", KEEP, sentence, "lifetime-exceeded-kept")
+
+
 def scopes_broader(case: TokenCase) -> Verdict | None:
     granted = _granted(case)
     if granted is None or not case.application.scopes or case.vendor.covers(case.application.scopes, granted):
@@ -263,6 +273,7 @@ CHAIN: tuple[Policy, ...] = (
     expiring,
     refresh_lapsing,
     scopes_narrower,
+    lives_too_long,
     scopes_broader,
 )
 
