@@ -45,15 +45,28 @@ def _choices() -> dict[str, str]:
     return found | {"completion ": " ".join(SHELLS)}
 
 
+def _valued() -> list[str]:
+    """Every spelling of every option that takes a value: the word after one is no command."""
+    found = {name for command in COMMANDS for a in _options(command) if not isinstance(a, Switch)
+             for name in a.option_strings}  # fmt: skip
+    return sorted(found | {name[1:] for name in found if name.startswith("--")})
+
+
 def _bash() -> str:
     cases = "\n".join(f'    "{command}") words="{_names(command)}" ;;' for command in COMMANDS)
     groups = "\n".join(f'    {group}) words="{" ".join(_seconds(group))}" ;;' for group in GROUPS)
     choices = "\n".join(f'    "{key}") words="{words}" ;;' for key, words in _choices().items())
     return f"""# bash completion for provisioner; generated, see provisioner/cli/completion.py
 _provisioner() {{
-  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="" words="" word
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="" words="" word value=""
+  # bash hands `--format=he` over as three words
+  if [ "$previous" = "=" ]; then previous="${{COMP_WORDS[COMP_CWORD-2]}}"; fi
+  if [ "$current" = "=" ]; then current=""; value=1; fi
+  [ -n "$value" ] || for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+    if [ "$word" = "=" ]; then value=1; continue; fi
+    if [ -n "$value" ]; then value=""; continue; fi
     case "$word" in
+    {"|".join(_valued())}) value=1 ;;
     -*) ;;
     {"|".join(GROUPS)}) [ -z "$command" ] && command="$word" ;;
     *) case "$command" in
@@ -62,19 +75,28 @@ _provisioner() {{
        esac ;;
     esac
   done
+  case "$previous" in --*) ;; -?*) previous="-$previous" ;; *) previous="" ;; esac
   case "$command $previous" in
 {choices}
   esac
-  if [ -z "$words" ]; then
+  if [ -n "$value" ]; then :
+  elif [[ "$current" = -* ]]; then
     case "$command" in
-    "") words="{" ".join(_firsts())} --chdir --config --var --var-file --no-color --help" ;;
-{groups}
+    "") words="--chdir --config --var --var-file --no-color --help --version" ;;
 {cases}
     esac
-    [ "$command" = completion ] && words="{" ".join(SHELLS)} $words"
+    if [[ "$current" != --* ]]; then words=" $words"; words="${{words// --/ -}}"; fi
+  else
+    case "$command" in
+    "") words="{" ".join(_firsts())}" ;;
+{groups}
+    esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  if [ ${{#COMPREPLY[@]}} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
+  if [ -z "$words" ]; then
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=($(compgen -f -- "$current"))
+  fi
 }}
 complete -F _provisioner provisioner
 """
@@ -88,7 +110,9 @@ def _zsh() -> str:
         + "\n    ); (( CURRENT == 3 )) && _describe command inner && return ;;"
         for group in GROUPS
     )
-    cases = "\n".join(f"  '{command}') _arguments {_zsh_options(command)} '*:file:_files' ;;" for command in COMMANDS)
+    cases = "\n".join(
+        f"  '{command}') _arguments {_zsh_options(command)} {_zsh_words(command)} ;;" for command in COMMANDS
+    )
     return f"""#compdef provisioner
 # zsh completion for provisioner; generated, see provisioner/cli/completion.py
 _provisioner() {{
@@ -104,18 +128,26 @@ _provisioner() {{
 {groups}
   esac
   case "$command" in
-  {"|".join(GROUPS)}) command="$command $words[3]" ;;
+  {"|".join(GROUPS)}) command="$command $words[3]"; shift words; (( CURRENT-- )) ;;
   esac
+  shift words; (( CURRENT-- ))
   case "$command" in
 {cases}
   esac
 }}
-compdef _provisioner provisioner
+# as a file of $fpath it is called, as a sourced one it registers itself
+if [ "$funcstack[1]" = "_provisioner" ]; then _provisioner "$@"; else compdef _provisioner provisioner; fi
 """
 
 
 def _zsh_text(text: str) -> str:
     return text.replace("'", "'\\''").replace("[", "(").replace("]", ")").replace(":", "\\:")
+
+
+def _zsh_words(command: str) -> str:
+    """What stands where no option does: one of few words, or a file."""
+    few = next((a.choices for a in build(command)._actions if a.choices and not a.option_strings), None)
+    return f"'1:word:({' '.join(map(str, few))})'" if few else "'*:file:_files'"
 
 
 def _zsh_options(command: str) -> str:

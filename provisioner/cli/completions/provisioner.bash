@@ -1,8 +1,14 @@
 # bash completion for provisioner; generated, see provisioner/cli/completion.py
 _provisioner() {
-  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" command="" words="" word
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" command="" words="" word value=""
+  # bash hands `--format=he` over as three words
+  if [ "$previous" = "=" ]; then previous="${COMP_WORDS[COMP_CWORD-2]}"; fi
+  if [ "$current" = "=" ]; then current=""; value=1; fi
+  [ -n "$value" ] || for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    if [ "$word" = "=" ]; then value=1; continue; fi
+    if [ -n "$value" ]; then value=""; continue; fi
     case "$word" in
+    --actor|--address|--allow|--application|--as|--at|--backend-config|--chdir|--config|--consumer|--data|--exclude|--expect-ancestor|--expect-head|--find-token|--format|--generate-config-out|--gitlab-report|--horizon|--html|--junit|--lock-timeout|--lockfile|--markdown|--min-ttl|--note|--out|--parallelism|--plugin-dir|--policy|--port|--replace|--run|--sarif|--since|--state|--target|--timeout|--until|--var|--var-file|-C|-actor|-address|-allow|-application|-as|-at|-backend-config|-c|-chdir|-config|-consumer|-data|-exclude|-expect-ancestor|-expect-head|-find-token|-format|-generate-config-out|-gitlab-report|-horizon|-html|-junit|-lock-timeout|-lockfile|-markdown|-min-ttl|-note|-out|-parallelism|-plugin-dir|-policy|-port|-replace|-run|-sarif|-since|-state|-target|-timeout|-until|-var|-var-file) value=1 ;;
     -*) ;;
     state|sandbox) [ -z "$command" ] && command="$word" ;;
     *) case "$command" in
@@ -11,17 +17,17 @@ _provisioner() {
        esac ;;
     esac
   done
+  case "$previous" in --*) ;; -?*) previous="-$previous" ;; *) previous="" ;; esac
   case "$command $previous" in
     "token --format") words="raw json header" ;;
     "output --format") words="json dotenv github k8s" ;;
     "resolve --as") words="happened did-not-happen" ;;
     "completion ") words="bash zsh fish" ;;
   esac
-  if [ -z "$words" ]; then
+  if [ -n "$value" ]; then :
+  elif [[ "$current" = -* ]]; then
     case "$command" in
-    "") words="init validate fmt plan apply destroy refresh drift show history diff import authorize token output run resolve audit force-unlock schema providers version completion state sandbox --chdir --config --var --var-file --no-color --help" ;;
-    state) words="list show pull lock mv rm replace-provider migrate rekey verify backup" ;;
-    sandbox) words="serve" ;;
+    "") words="--chdir --config --var --var-file --no-color --help --version" ;;
     "init") words="--upgrade --reconfigure --migrate-state --force-copy --get --backend --backend-config --lockfile --plugin-dir --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "validate") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "fmt") words="--check --diff --list=false --write=false --recursive --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
@@ -58,9 +64,18 @@ _provisioner() {
     "version") words="--json --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "completion") words="--chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     esac
-    [ "$command" = completion ] && words="bash zsh fish $words"
+    if [[ "$current" != --* ]]; then words=" $words"; words="${words// --/ -}"; fi
+  else
+    case "$command" in
+    "") words="init validate fmt plan apply destroy refresh drift show history diff import authorize token output run resolve audit force-unlock schema providers version completion state sandbox" ;;
+    state) words="list show pull lock mv rm replace-provider migrate rekey verify backup" ;;
+    sandbox) words="serve" ;;
+    esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  if [ ${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
+  if [ -z "$words" ]; then
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=($(compgen -f -- "$current"))
+  fi
 }
 complete -F _provisioner provisioner
