@@ -96,7 +96,7 @@ def _handoff(step: Step) -> Diagnostic:
     url = f" ({step.handoff.url})" if step.handoff is not None and step.handoff.url else ""
     name = "handoff"
     if step.operation == plan.HANDOFF and step.address.type == "credits":
-        name = "floor-unmet"
+        name = "needs-authorization" if step.reason.code == "needs-authorization" else "floor-unmet"
     elif step.address.type == "token" and step.operation in (plan.HANDOFF, plan.REFRESH_TOKEN):
         name = "handoff" if step.reason.code == "application-missing" else "needs-authorization"
     return warning(name, step.address, step.reason.sentence, "\n".join(instructions) + url)

@@ -65,7 +65,7 @@ def plan_token(
     builder = _Builder(situation, case, address, consumer, verdict, depends)
     blocked = _held_back(case, parent) if verdict.remedy in (policies.CREATE, policies.REPLACE) else None
     if blocked is not None:
-        return TokenStep(builder.waits(blocked, "application-missing"))
+        return TokenStep(builder.waits(blocked, "application-missing", "; its application waits for a person"))
     return TokenStep(builder.build(), builder.warnings())
 
 
@@ -175,7 +175,7 @@ class _Builder:
     def _terraform_reason(self, action: tuple[str, ...]) -> str | None:
         return "replace_because_cannot_update" if action == REPLACE else None
 
-    def waits(self, handoff: Handoff, code: str) -> Step:
+    def waits(self, handoff: Handoff, code: str, more: str = "") -> Step:
         record = self.case.record
         serves = record is not None and record.status_at(self.situation.now) in (LIVE, UNAUTHORIZED)
         renewing = self._renews_while_waiting()
@@ -186,7 +186,7 @@ class _Builder:
             after_unknown=TOKEN_UNKNOWN,
             before=self._before() if serves else None,
             handoff=handoff,
-            reason=Reason(code, self.verdict.sentence),
+            reason=Reason(code, self.verdict.sentence + more),
         )
 
     def _renews_while_waiting(self) -> bool:
