@@ -66,7 +66,8 @@ def _end(report: Report, style: Style) -> str:
     lines += [f"The policy's silence of {one_line(text)} silences nothing." for text in report.unused]
     lines.append(style.paint(verdict(report), *_verdict_colours(report)))
     if report.head:
-        lines.append(f"The head is {report.head} (serial {report.serial}).")
+        what = "head is" if report.verified else "last entry that verifies is"
+        lines.append(f"The {what} {report.head} (serial {report.serial}).")
     return "\n".join(lines) + "\n"
 
 
