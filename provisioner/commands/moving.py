@@ -119,7 +119,8 @@ def _move(source: Store, target: Store, state: State, desired: Desired, run: Run
     copied = _caught_up(source, target, desired)
     if not isinstance(source, ArchiveStore):
         source.write_mark(mark(marks.MOVED, target, copied))
-        copied = _caught_up(source, target, desired)  # whoever ignored the lock until the mark was there
+        if _end(source) != _end(target):  # somebody ignored the lock until the mark was there
+            copied = _caught_up(source, target, desired)
     target.write_mark(mark(marks.ARRIVED, source, copied))
     return _moved(source, target, copied)
 
@@ -142,14 +143,19 @@ def _caught_up(source: Store, target: Store, desired: Desired) -> State:
     for _ in range(_ROUNDS):
         _copy_keys(source, target)
         _copy_segments(source, target)
-        copied = load.load(target, stack=desired.stack).state
-        if copied.head == load.load(source, stack=desired.stack).state.head:
-            return copied
+        if _end(source) == _end(target):
+            return load.load(target, stack=desired.stack).state
     raise HeadMoved(
         "head-moved",
         f"{source.location} is appended to all the time, in spite of its lock.",
         "Stop those runs (--lock=false), and run this again: it goes on where it is.",
     )
+
+
+def _end(store: Store) -> tuple[int, str]:
+    """How many segments there are, and the head."""
+    segments, newest = store.load()
+    return len(segments), _head(newest[: newest.rfind(b"\n") + 1])
 
 
 def _copy_keys(source: Store, target: Store) -> None:

@@ -283,6 +283,7 @@ class StoreContract:
             with self.run_of(store) as held, Journal.open(store, stack=STACK, memory=None) as journal:
                 journal.begin(run(), held)
                 journal.append(intent(number))
+                journal.append(Draft("note", None, {"nasty": '\x7f "hash":"0" \\ \t \x00 \U0001f600'}))
                 journal.append(*(Draft("note", None, {"n": n}) for n in range(260)))
         reader = make()
         found = Journal.open(reader, stack=STACK, memory=None)

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-USER, PASSWORD = "ci", "token of the pipeline"
+USER, PASSWORD = "ci", "token-of-the-pipeline"
 
 
 class HttpStateServer:
