@@ -15,7 +15,7 @@ from provisioner.render.audit_html import audit_html
 
 @pytest.mark.slow
 def test_twenty_thousand_entries_take_seconds(past: Past) -> None:
-    """Every one of them verified, folded, looked through and judged, 5,000 tokens renewed once: 2 s where this was
+    """Every one of them verified, folded, looked through and judged, 5,000 tokens renewed once: 2 s of work where this was
     written, and a page in 0.1 s more."""
     with past.run() as journal:
         tokens = [past.token(f"token.t{number}", provider="ez", provider_type="eztexting") for number in range(5000)]
@@ -26,16 +26,16 @@ def test_twenty_thousand_entries_take_seconds(past: Past) -> None:
                 operation = past.operation("token.create", str(token.address), object_id=token.id)
                 batch += [drafts.intent(operation, "because"), drafts.outcome(operation, "done", put=(token,))]
             journal.append(*batch)
-    began = time.perf_counter()
+    began = time.process_time()
     case = past.case(now=past.at + DAY / 4)
     judged = judge(case)
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     assert case.trail.entries == 20_003
     report = Report(
         stack="s", lineage="l", serial=case.state.serial, head="h", verified=True, at=case.now,
         findings=judged.findings, entries=case.trail.entries, case=case,
     )  # fmt: skip
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(audit_html(report)) < 1_000_000
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert took < 15
