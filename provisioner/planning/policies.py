@@ -133,6 +133,9 @@ def revoked_outside(case: TokenCase) -> Verdict | None:
 def replacement_requested(case: TokenCase) -> Verdict | None:
     if case.record is None or not case.requested:
         return None
+    if case.vendor.needs_person(case.application) and case.can_refresh and scopes_narrower(case) is None:
+        # A pair that nobody need be asked for; wider scopes than were granted are a person's to give.
+        return Verdict("requested", REFRESH, "named by --replace; a refresh gives another pair without a person")
     return _instead(case, "requested", "named by --replace")
 
 
