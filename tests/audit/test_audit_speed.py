@@ -15,8 +15,8 @@ from provisioner.render.audit_html import audit_html
 
 @pytest.mark.slow
 def test_twenty_thousand_entries_take_seconds(past: Past) -> None:
-    """Every one of them verified, folded, looked through and judged, 5,000 tokens renewed once: 2 s of work where this was
-    written, and a page in 0.1 s more."""
+    """Every one of them verified, folded, looked through and judged, 5,000 tokens renewed once: 2 s of work where this
+    was written, and a page in 0.1 s more."""
     with past.run() as journal:
         tokens = [past.token(f"token.t{number}", provider="ez", provider_type="eztexting") for number in range(5000)]
         for position in range(0, 10_000, 500):
