@@ -51,9 +51,11 @@ def plan_options(typed: argparse.Namespace, mode: str | None = None) -> PlanOpti
 def _allowed(name: str) -> str:
     if name in ("max_destroy", "max_spend") or name.startswith("prevent_destroy:"):
         return name
+    from provisioner.cli.parser import nearest
+
     raise Invalid(
         "usage",
-        f"--allow {name} lifts nothing",
+        f"--allow {name} lifts nothing.{nearest(name, ('max_destroy', 'max_spend'))}",
         "It takes max_destroy, max_spend or prevent_destroy:ADDRESS, as in prevent_destroy:token.campaigns.",
     )
 
@@ -110,4 +112,5 @@ def moment(text: str | None, now: datetime) -> datetime | None:
             return now + times.parse_duration(text[1:])
         return times.from_rfc3339(text if "T" in text or " " in text else f"{text}T00:00:00Z")
     except (ValueError, OverflowError) as fault:
-        raise Invalid("usage", f"--at: {fault}", "As in --at 2026-12-01T00:00:00Z or --at +7d.") from None
+        why = str(fault) if text.startswith("+") or "time zone" in str(fault) else f"{text!r} is no time"
+        raise Invalid("usage", f"--at: {why}", "As in --at 2026-12-01T00:00:00Z or --at +7d.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from provisioner.commands.apply import Applied, ApplyRequest, Interrupts, apply
 from provisioner.commands.filing import FileOptions, load_file
@@ -39,11 +40,12 @@ def take_over(
             "Applications can. A token is minted by apply, and credits are taken up by declaring them.",
         )
     if all(application.address != address for application in desired.applications):
+        near = get_close_matches(request.address, [str(a.address) for a in desired.applications], 1, 0.6)
+        generate = f"provisioner import --generate-config-out FILE {request.address} {request.id}"
         raise Invalid(
             "unknown-address",
             f"{request.address} is not declared",
-            f"Declare it first: `provisioner import --generate-config-out FILE {request.address} {request.id}` writes "
-            "the TOML.",
+            (f"Did you mean {near[0]}? " if near else "") + f"Declare it first: `{generate}` writes the TOML.",
         )
     wanted = _with_import(desired, request)
     generator = None if request.generate_config_out is None else Generator(request.generate_config_out)

@@ -212,9 +212,13 @@ def chosen(desired: Desired, applications: Iterable[str]) -> list[Address]:
             found += [address for address, _ in application.token_addresses]
     for name in named:
         if not any(_covers(name, application.address) for application in desired.applications):
-            known = ", ".join(str(a.address).removeprefix("application.") for a in desired.applications) or "none"
+            from difflib import get_close_matches
+
+            known = [str(a.address).removeprefix("application.") for a in desired.applications]
             short = str(name).removeprefix("application.")
-            raise Invalid("unknown-address", f"There is no application {short}", f"The file declares: {known}.")
+            near = get_close_matches(short, known, 1, 0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"The file declares: {', '.join(known) or 'none'}."
+            raise Invalid("unknown-address", f"There is no application {short}", hint)
     return found
 
 

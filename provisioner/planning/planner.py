@@ -5,7 +5,7 @@ A decision table of every situation stands in docs/architecture.md; the rooms be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from provisioner import providers
@@ -44,6 +44,7 @@ def make_plan(
     if options.mode != "refresh-only":
         _plan_all(situation, steps, spends, diagnostics)
         steps = list(_in_order(steps))
+        _allowed(options, (*situation.records, *(step.address for step in steps)))
         if options.targets or options.excludes:
             known = {*situation.records, *(step.address for step in steps)}
             steps = list(selection.select(tuple(steps), options, known))
@@ -73,6 +74,13 @@ def make_plan(
         diagnostics=tuple(diagnostics),
         variables=dict(variables if variables is not None else desired.variables),
     )
+
+
+def _allowed(options: PlanOptions, known: Iterable[Address]) -> None:
+    """Raises Invalid where `--allow prevent_destroy:ADDRESS` names nothing: a slip there must not look like a guard."""
+    named = [text.removeprefix("prevent_destroy:") for text in options.allows if text.startswith("prevent_destroy:")]
+    if named:
+        selection.addresses(named, known, "--allow prevent_destroy")
 
 
 def _incomplete() -> Diagnostic:
