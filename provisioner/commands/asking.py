@@ -58,9 +58,11 @@ class Person(Protocol):
 
 
 class Browser:
-    """The page that the person looks at while the rest happens; where there is none, nothing is shown."""
+    """The page that the person looks at while the rest happens; where there is none, nothing is shown. `name` is what
+    they authorize."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._listener: Listener | None = None
 
     def listens(self, listener: Listener) -> None:
@@ -75,12 +77,13 @@ class Browser:
     def failed(self, error: BaseException) -> None:
         if isinstance(error, ProvisionerError):
             first = error.diagnostics[0]
-            self.say(_TITLES.get(first.name, "Not authorized"), f"{first.summary}.")
+            if first.name == "denied":
+                self.say("Denied", f"{self._name} was not authorized, and nothing was issued.")
+            else:
+                title = "In doubt" if first.name == "in-doubt" else "Not authorized"
+                self.say(title, f"{self._name}: {first.summary}.")
         else:
-            self.say("Interrupted", "The command was stopped before anything was recorded.")
-
-
-_TITLES = {"denied": "Denied", "scopes-narrower": "Authorized for less", "in-doubt": "Nobody knows"}
+            self.say("Interrupted", f"The command was stopped. Whether {self._name} was authorized is not known.")
 
 
 def ask_in_browser(

@@ -80,10 +80,11 @@ def authorize(request: AuthorizeRequest, person: Person, listener: Listener, rev
     (4)."""
     desired = load_file(request.file)
     application, consumer = _find(desired, request.application, request.consumer)
-    token_address(application, consumer)  # a consumer that is none must not cost a person's time
+    # A consumer that is none must not cost a person's time, nor must a state that cannot be sealed.
+    name = str(token_address(application, consumer)).removeprefix("token.")
     secrets = Secrets(desired, reveal)
-    recipients_of(desired, secrets)  # who cannot seal must not ask a person first
-    browser = Browser()
+    recipients_of(desired, secrets)
+    browser = Browser(name)
     with ExitStack() as stack:
         try:
             again = authorize_command(application.address, consumer)
@@ -92,7 +93,6 @@ def authorize(request: AuthorizeRequest, person: Person, listener: Listener, rev
         except BaseException as error:
             browser.failed(error)
             raise
-        name = str(done.address).removeprefix("token.")
         if done.once_more:
             browser.say("Once more, please", f"{name}: the server ended the new token together with the old one.")
         elif done.narrower:

@@ -12,6 +12,7 @@ from provisioner.sandbox.oauth2_errors import error
 from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, json_response
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+TITLE = "Sandbox ID"
 LIFE = 600
 INTERVAL = 5  # seconds, also where the answer names none (section 3.2)
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # section 6.1: no vowels, so no words
@@ -54,7 +55,7 @@ def page(desk: Desk, request: Request) -> Response:
     letters = "".join(character for character in typed.upper() if character.isalpha())
     found = desk.grant("user_code", letters)
     if found is None or found[1] or found[2]:
-        return pages.device(action, {}, problem="This code is not known, or is too old.")
+        return pages.device(action, {}, typed, problem="This code is not known, or is too old.")
     state = desk.grant("device", found[0]["device"])
     body = desk.client(state[0]["client_id"]) if state else None
     if state is None or body is None:
@@ -64,8 +65,8 @@ def page(desk: Desk, request: Request) -> Response:
     desk.put_grant("ticket", ticket, asked, consent.CODE_LIFE)
     name = str(body.get("client_name") or state[0]["client_id"])
     return pages.consent(
-        vendor="the sandbox", client=name, scopes=state[0]["scope"].split(), action=f"{action}/decide",
-        hidden={"ticket": ticket},
+        vendor=TITLE, client=name, scopes=state[0]["scope"].split(), action=f"{action}/decide",
+        hidden={"ticket": ticket}, user_code=f"{letters[:4]}-{letters[4:]}",
     )  # fmt: skip
 
 

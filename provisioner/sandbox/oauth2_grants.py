@@ -46,13 +46,13 @@ def page(desk: Desk, request: Request) -> Response:
             return pages.message("This cannot be authorized", f"The request was refused: {refusal.outcome}.", 400)
         return consent.back(asked, {"error": refusal.outcome, "iss": request.base})
     name = str(body.get("client_name") or given["client_id"])
-    return consent.ask(desk, request, title="the sandbox", client_name=name, scopes=asked["scope"].split(), asked=asked)
+    return consent.ask(desk, request, title=device.TITLE, client_name=name, scopes=asked["scope"].split(), asked=asked)
 
 
 def decide(desk: Desk, request: Request) -> Response:
     """RFC 9207: every redirect names its issuer."""
     code = f"code_{secrets.token_urlsafe(24)}"
-    return consent.decide(desk, request, title="the sandbox", new_code=lambda: code, extra={"iss": request.base})
+    return consent.decide(desk, request, title=device.TITLE, new_code=lambda: code, extra={"iss": request.base})
 
 
 def _registered(body: dict[str, Any], uri: str) -> bool:

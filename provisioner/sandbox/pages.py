@@ -32,7 +32,7 @@ code { font: 1rem/1.5 ui-monospace, monospace; }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.5rem; }
 button, input { font: inherit; padding: .6rem 1.4rem; border-radius: .4rem; border: 1px solid var(--edge); }
 button { cursor: pointer; background: transparent; color: var(--ink); min-height: 2.75rem; }
-button#approve { background: var(--act); border-color: var(--act); color: var(--on-act); }
+button#approve, button#continue { background: var(--act); border-color: var(--act); color: var(--on-act); }
 input { width: 100%; background: transparent; color: var(--ink); }
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 """
@@ -50,12 +50,18 @@ def page(title: str, content: str, status: int = 200) -> Response:
     return Response(status, list(_HEADERS), body.encode())
 
 
-def consent(*, vendor: str, client: str, scopes: Sequence[str], action: str, hidden: Mapping[str, str]) -> Response:
-    """One form, two named buttons: `approve` and `deny`."""
+def consent(
+    *, vendor: str, client: str, scopes: Sequence[str], action: str, hidden: Mapping[str, str], user_code: str = ""
+) -> Response:
+    """One form, two named buttons: `approve` and `deny`. `user_code`: what the person's own device shows, to be
+    compared (RFC 8628 section 5.4: else somebody else's device could be connected)."""
     wants = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in scopes)
     asked = f"<p>It asks for:</p>\n<ul>{wants}</ul>" if scopes else "<p>It asks for access to the whole account.</p>"
+    device = (
+        f"<p>Your device must show <code>{escape(user_code)}</code>. If it does not, deny.</p>\n" if user_code else ""
+    )
     content = (
-        f"<p><strong>{escape(client)}</strong> wants to use your {escape(vendor)} account.</p>\n{asked}\n"
+        f"<p><strong>{escape(client)}</strong> wants to use your {escape(vendor)} account.</p>\n{asked}\n{device}"
         f'<form method="post" action="{escape(action)}">\n{_fields(hidden)}\n'
         f'<div class="row">\n<button id="approve" type="submit" name="decision" value="approve">Approve</button>\n'
         f'<button id="deny" type="submit" name="decision" value="deny">Deny</button>\n</div>\n</form>'

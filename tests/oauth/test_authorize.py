@@ -359,8 +359,8 @@ def test_a_pipeline_needs_the_state_and_its_key_alone(stack: Stack, base: str, t
         (there.folder / "provisioner.toml").read_text() + f'\n[state.encryption]\nrecipients = ["{recipient[0]}"]\n'
     )
     home = str(tmp_path / "elsewhere")
-    there.environ |= {"CI": "true", "PROVISIONER_IDENTITY": identity, "HOME": home, "XDG_CONFIG_HOME": f"{home}/.config",
-                      "XDG_STATE_HOME": f"{home}/.state"}  # fmt: skip
+    folders = {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config", "XDG_STATE_HOME": f"{home}/.state"}
+    there.environ |= {"CI": "true", "PROVISIONER_IDENTITY": identity, **folders}
     before = there.values("token.desk")["fingerprint"]
     there.ok("token", "desk", "--min-ttl", "300d", code=3)  # renewed, and no token lives that long
     after = there.values("token.desk")
