@@ -120,7 +120,7 @@ def test_a_backup_is_never_written_to(stack: Stack, tmp_path: Path) -> None:
         begun_at(store)
     for method, words in ((store.put_key, ("k", b"")), (store.delete_key, ("k",)), (store.write_mark, (b"",))):
         with pytest.raises(StoreFailed, match="only read"):
-            method(*words)  # type: ignore[operator]  # each takes its own
+            method(*words)
     assert (tmp_path / "b").read_bytes() == before
     assert store.peek_lock() is None
 
