@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint types completions consumers clean
+.PHONY: demo test quick lint types bench completions consumers clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
@@ -21,6 +21,10 @@ lint: $(VENV)/.developed
 
 types: $(VENV)/.developed
 	@$(BIN)/mypy --exclude 'tests/.+/conftest\.py$$'  # one module may be called conftest
+
+# Beside Terraform, where it is installed; a quarter of an hour on a quiet machine. docs/performance.md shows the last run.
+bench: $(VENV)/.installed
+	@$(BIN)/python tests/bench/bench.py --docs docs/performance.md --json bench.json
 
 completions: $(VENV)/.installed
 	@$(BIN)/python -m provisioner.cli.completion

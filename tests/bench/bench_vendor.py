@@ -4,7 +4,7 @@ The sandbox keeps books in SQLite and answers about 700 requests a second, so a 
 This one keeps nothing, and answers 20,000: EZ Texting's token pairs and balance, SMS.CX's list of applications, tokens
 and balance. One asyncio protocol; the latency is a timer, so that any number of requests wait at once.
 
-    python latency_server.py --latency-ms 50 --applications 1000       prints its port, then serves until it is killed
+    python bench_vendor.py --latency-ms 50 --applications 1000       prints its port, then serves until it is killed
 
 `GET /__stats` answers what was seen since the last time (requests, connections, the most in flight) and forgets it.
 """
@@ -101,7 +101,7 @@ class Vendor(asyncio.Protocol):
 
 
 def applications(count: int) -> bytes:
-    """SMS.CX's list, as the declarations of `stacks.py` want it."""
+    """SMS.CX's list, as the declarations of `bench_stacks.py` want it."""
     listed: list[dict[str, Any]] = [
         {
             "applicationId": f"id{number:06d}",
