@@ -247,6 +247,9 @@ class _Reader:
             # A client of ours: nobody can correct its secret in the file, so a plan must not end with it.
             found = ObservedToken(liveness=UNKNOWN, detail="the server refuses its client's credentials")
             self._refused(name, serving)
+        if found.without:
+            left = tuple(scope for scope in token.scopes if scope not in found.without)
+            found = replace(found, scopes=left if left != token.scopes else found.scopes, without=())
         with self._lock:
             self.seen[name].tokens[token.id] = found
 

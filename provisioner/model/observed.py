@@ -32,12 +32,14 @@ ALIVE, DEAD, UNKNOWN = "alive", "dead", "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedToken:
-    """A probe or an introspection of one recorded token. `scopes` None: not said."""
+    """A probe or an introspection of one recorded token. `scopes` None: not said. `without`: scopes that it was shown
+    to lack, where a vendor tells no more; the reader takes them off those that are recorded."""
 
     liveness: str  # ALIVE, DEAD, UNKNOWN
     scopes: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     detail: str | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

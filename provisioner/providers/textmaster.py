@@ -57,6 +57,11 @@ def expand(scopes: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def expand_all(resource: str) -> tuple[str, ...]:
+    """Every scope of one resource."""
+    return tuple(f"{resource}:{verb}" for verb in _VERBS[resource])
+
+
 class TextMaster(base.Vendor):
     type = "textmaster"
     title = "TextMaster"
@@ -174,14 +179,16 @@ class Provider(CodeFlowProvider):
         return super().authorization_request(credentials, asked, redirect_uri)
 
     def probe_token(self, token: Secret, credentials: base.ClientCredentials | None) -> ObservedToken:
-        """401 and 403 carry the same body: 401 is a dead token, 403 one that lives without a `user` scope."""
+        """401 and 403 carry the same body: 401 is a dead token, 403 one that lives without a `user` scope, as after its
+        user has taken that away."""
         answer = self._me(token)
         if answer.status == 401:
             return ObservedToken(liveness=DEAD)
         if shows_json(answer):
             return ObservedToken(liveness=ALIVE)
         if answer.status == 403:
-            return ObservedToken(liveness=ALIVE, detail="the token lives, and has no scope that reads the user")
+            detail = "the token lives, and has no scope that reads the user"
+            return ObservedToken(liveness=ALIVE, detail=detail, without=expand_all("user"))
         return ObservedToken(liveness=UNKNOWN, detail=f"the probe was answered with status {answer.status}")
 
     def read_credits(self, token: Secret | None) -> ObservedCredits:

@@ -115,7 +115,7 @@ def _by_key(decode: Decoder) -> Decoder:
 
 
 _application = _decoder(ObservedApplication, scopes=tuple)
-_token = _decoder(ObservedToken, scopes=tuple, expires_at=from_rfc3339)
+_token = _decoder(ObservedToken, scopes=tuple, without=tuple, expires_at=from_rfc3339)
 _credits = _decoder(ObservedCredits, balance=Decimal, at=from_rfc3339, parts=_by_key(Decimal))
 _provider = _decoder(
     ProviderObservation,
