@@ -36,9 +36,14 @@ def open_provider(config: ProviderConfig, *, directory: Path, resolve: Resolve, 
         per_minute=None if at_sandbox else getattr(module, "PER_MINUTE", None),
         retry_after=getattr(module, "RETRY_AFTER", retry_after),
         sandbox=directory / SANDBOX_FOLDER if at_sandbox else None,
-        ca_file=config.settings.get("ca_file"),
+        ca_file=_beside(directory, config.settings.get("ca_file")),
     )
     return provider(config, session, once(resolve))
+
+
+def _beside(directory: Path, given: str | None) -> str | None:
+    """A path of the file is meant from where the file lies, as `{ file = ... }` is; `~` is the user's home."""
+    return None if given is None else str(directory / Path(given).expanduser())
 
 
 def once(resolve: Resolve) -> Resolve:
