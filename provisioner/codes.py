@@ -75,7 +75,6 @@ CODES: dict[str, Code] = {
     "prevent-destroy": Code("E0601", "a guarded resource would be destroyed"),
     "max-destroy": Code("E0602", "more would be destroyed than [safety] allows"),
     "max-spend": Code("E0603", "more would be spent than [safety] allows"),
-    "not-confirmed": Code("E0604", "the confirmation named the wrong thing"),
     "purchase-blocked": Code("E0605", "a purchase in doubt blocks buying for this account"),
     # apply
     "cancelled": Code("E0701", "apply was not approved"),
@@ -106,7 +105,6 @@ CODES: dict[str, Code] = {
     "scopes-narrower-kept": Code("W0302", "a token has fewer scopes than declared, and is kept"),
     "scopes-broader": Code("W0303", "a token has more scopes than declared"),
     "floor-unmet-warn": Code("W0304", "a credit floor is unmet and declared as a warning"),
-    "expired-unrenewable": Code("W0305", "a token lapses and cannot be renewed"),
     "retiring": Code("W0306", "a replaced token lives on until it expires"),
     "incomplete": Code("W0307", "the plan leaves out part of the file (--target, --exclude)"),
     "unmanaged-application": Code("W0308", "an application at a provider that nobody declared"),
