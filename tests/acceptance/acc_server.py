@@ -15,11 +15,13 @@ import struct
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from email.message import Message
 
 PAGE = b"<!doctype html><title>Maintenance</title><p>We will be back soon.</p>"
 

@@ -10,9 +10,13 @@ import stat
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ROOT = Path(__file__).parent.parent.parent
 CODE = re.compile(r"\b[EW]\d{4} [a-z]+(-[a-z]+)*")
@@ -146,6 +150,10 @@ class Stack:
         """Nothing is left to do."""
         assert "No changes." in self.run("plan", "--detailed-exitcode").stdout
 
+    def journal(self) -> list[Path]:
+        """The segments of the recorded state, oldest first."""
+        return sorted((self.folder / "state").glob("*/journal/*.jsonl"))
+
     # the canary hunt
 
     def written(self) -> dict[Path, bytes]:
@@ -184,6 +192,11 @@ def _forms(secret: str) -> list[bytes]:
     shifted = [base64.b64encode(b"x" * n + raw)[4:-4] for n in (1, 2)]
     quoted = urllib.parse.quote(secret, safe="").encode()
     return [raw, whole, *shifted, quoted, raw.hex().encode(), json.dumps(secret)[1:-1].encode()]
+
+
+def tail(*quick: object, slow: tuple[object, ...]) -> list[Any]:
+    """The values of a parameter: some for every run, the rest with the slow tests."""
+    return [*quick, *(pytest.param(value, marks=pytest.mark.slow) for value in slow)]
 
 
 def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:

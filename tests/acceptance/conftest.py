@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from acc_eztexting import EzTexting
@@ -12,6 +11,10 @@ from acc_smscx import SmsCx
 from acc_stack import Stack
 from acc_textking import TextKing
 from acc_textmaster import TextMaster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture

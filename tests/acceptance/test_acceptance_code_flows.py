@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from acc_person import authorize
 from acc_server import wait_until
-from acc_stack import Stack, diagnostics, summary
+from acc_stack import Stack, diagnostics, summary, tail
 
 if TYPE_CHECKING:
     from acc_textking import TextKing
@@ -137,8 +137,8 @@ def test_granted_less_than_declared(stack: Stack, tm: TextMaster) -> None:
     assert [item["severity"] for item in found] == ["warning"]
 
 
-@pytest.mark.parametrize("mode", ["immediate", "on-use", "old-lives"])
-@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("mode", tail("immediate", "on-use", slow=("old-lives",)))
+@pytest.mark.parametrize("status", tail(200, slow=(201,)))
 def test_textmaster_renewal(stack: Stack, tm: TextMaster, mode: str, status: int) -> None:
     """A renewal by refresh is an update; the pair is stored before it is used; the old one may die at once, at the
     first use of the new one, or live."""
@@ -223,8 +223,8 @@ def test_textking_from_nothing(stack: Stack, tk: TextKing) -> None:
 
 
 @pytest.mark.parametrize("rotates", [True, False])
-@pytest.mark.parametrize("old_lives", [True, False])
-@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("old_lives", tail(False, slow=(True,)))
+@pytest.mark.parametrize("text", tail(True, slow=(False,)))
 def test_textking_renewal(stack: Stack, tk: TextKing, rotates: bool, old_lives: bool, text: bool) -> None:
     """Refresh may or may not rotate: a new refresh token replaces the old, none leaves it."""
     tk.life, tk.rotates, tk.old_pair_lives, tk.life_is_text = 8, rotates, old_lives, text
@@ -243,7 +243,7 @@ def test_textking_renewal(stack: Stack, tk: TextKing, rotates: bool, old_lives: 
     stack.quiet()
 
 
-@pytest.mark.parametrize("body", ["empty", "xml", "json"])
+@pytest.mark.parametrize("body", tail("empty", slow=("xml", "json")))
 def test_textking_dead_token(stack: Stack, tk: TextKing, body: str) -> None:
     """403 means a dead token: one refresh is tried; where that fails too a person must authorize again (3), whatever
     the error's body looks like."""
@@ -300,7 +300,7 @@ def test_two_consumers_authorize_each(stack: Stack, tk: TextKing) -> None:
     stack.quiet()
 
 
-@pytest.mark.parametrize("how", ["drop", "half", "html", 500])
+@pytest.mark.parametrize("how", tail("drop", slow=("half", "html", 500)))
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize("mode", ["immediate", "on-use"])
 def test_a_refresh_in_doubt(stack: Stack, tm: TextMaster, how: int | str, after: bool, mode: str) -> None:
@@ -352,4 +352,17 @@ def test_separate_urls(stack: Stack, tm: TextMaster) -> None:
     stack.write(text.replace(f'base_url = "{tm.base}"', apart))
     assert authorize(stack, tm, "translations").returncode == 0
     stack.run("apply", "--auto-approve")
+    stack.quiet()
+
+
+def test_a_rotation_needs_nobody(stack: Stack, tm: TextMaster) -> None:
+    """A rotation where a first token takes a person is a refresh (an update), by age and by --replace: the old pair
+    ends and nobody is asked."""
+    declare_tm(stack, tm, policy='rotate_every = "1h"')
+    authorize(stack, tm, "translations")
+    stack.run("apply", "--auto-approve")
+    assert stack.actions("--at", "+59m") == {}
+    assert stack.actions("--at", "+61m") == {"token.translations": ["update"]}
+    stack.run("apply", "--auto-approve", "--replace", "token.translations")
+    assert [grant.access for grant in tm.live] == [tm.grants[1].access]
     stack.quiet()

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from acc_stack import Stack, summary
+from acc_stack import Stack, summary, tail
 
 if TYPE_CHECKING:
     from acc_eztexting import EzTexting
@@ -78,7 +78,7 @@ def test_the_other_spelling_is_a_refusal(stack: Stack, ez: EzTexting) -> None:
     assert not ez.pairs
 
 
-@pytest.mark.parametrize("answer", ["empty", "json", "created", "no-content"])
+@pytest.mark.parametrize("answer", tail("empty", "json", slow=("created", "no-content")))
 def test_a_fall_of_the_balance(stack: Stack, ez: EzTexting, answer: str) -> None:
     """Below the floor whole packs are bought up to the target, once, whatever the purchase's answer looks like."""
     ez.purchase_answer = answer
@@ -109,6 +109,7 @@ def test_a_coupon_goes_with_a_purchase(stack: Stack, ez: EzTexting) -> None:
     assert ez.purchases == [{"credits": 2000, "creditCardLastFour": "0042", "couponCode": "0099"}]
 
 
+@pytest.mark.slow
 def test_guards_cut_a_purchase(stack: Stack, ez: EzTexting) -> None:
     """One purchase is cut to what the guards leave, in whole packs; a floor that stays unmet because a guard was
     reached: exit 3; max_per_day counts over the recorded state."""
@@ -148,7 +149,7 @@ def test_a_purchase_is_never_more_than_was_reviewed(stack: Stack, ez: EzTexting)
     assert [p["credits"] for p in ez.purchases] == [1500, 1500]
 
 
-@pytest.mark.parametrize("how", ["drop", "half", "html", 500])
+@pytest.mark.parametrize("how", tail("drop", slow=("half", "html", 500)))
 @pytest.mark.parametrize("after", [True, False])
 def test_a_purchase_in_doubt(stack: Stack, ez: EzTexting, how: int | str, after: bool) -> None:
     """A purchase whose answer did not come is in doubt: exit 3, never sent again on its own; a rise settles it, and
@@ -182,6 +183,7 @@ def test_a_purchase_in_doubt(stack: Stack, ez: EzTexting, how: int | str, after:
     stack.quiet()
 
 
+@pytest.mark.slow
 def test_resolve_as_happened(stack: Stack, ez: EzTexting) -> None:
     """`resolve OPERATION --as happened` counts the purchase against the guards."""
     ez.bought_credits, ez.plan_credits = 0, 0
@@ -195,6 +197,7 @@ def test_resolve_as_happened(stack: Stack, ez: EzTexting) -> None:
     assert [p["credits"] for p in ez.purchases] == [1000]
 
 
+@pytest.mark.slow
 def test_doubt_settles_after(stack: Stack, ez: EzTexting) -> None:
     """An exactly unchanged balance for this long settles a purchase in doubt as not happened."""
     ez.bought_credits = 0
@@ -221,7 +224,7 @@ def test_a_declined_card(stack: Stack, ez: EzTexting) -> None:
     assert len(ez.purchases) == 1
 
 
-@pytest.mark.parametrize("old_lives", [False, True])
+@pytest.mark.parametrize("old_lives", tail(False, slow=(True,)))
 def test_a_renewal(stack: Stack, ez: EzTexting, old_lives: bool) -> None:
     """A token renewal by refresh is an `update`; what is due before the next run is renewed now; at no other time."""
     ez.life, ez.old_refresh_lives = 8, old_lives
@@ -278,7 +281,7 @@ def test_a_lapsed_token_is_renewed_by_token(stack: Stack, ez: EzTexting) -> None
 
 
 @pytest.mark.parametrize("pair_dies", [True, False])
-@pytest.mark.parametrize("second", [200, 400, 404])
+@pytest.mark.parametrize("second", tail(200, 400, slow=(404,)))
 def test_a_rotation(stack: Stack, ez: EzTexting, pair_dies: bool, second: int) -> None:
     """A rotation is `["create","delete"]`; with no overlap the old one is revoked in the same apply, both halves."""
     ez.pair_dies, ez.second_revoke = pair_dies, second
@@ -345,7 +348,7 @@ def test_on_destroy_keep(stack: Stack, ez: EzTexting) -> None:
     assert stack.resources() == []
 
 
-@pytest.mark.parametrize("how", ["drop", "half", "html", "shape", 500])
+@pytest.mark.parametrize("how", tail("drop", "shape", slow=("half", "html", 500)))
 @pytest.mark.parametrize("after", [True, False])
 def test_a_creation_in_doubt(stack: Stack, ez: EzTexting, how: int | str, after: bool) -> None:
     """A creation whose answer did not come is in doubt (3); the next run creates another and records the first as
@@ -364,9 +367,9 @@ def test_a_creation_in_doubt(stack: Stack, ez: EzTexting, how: int | str, after:
     stack.run("plan", "--detailed-exitcode")
 
 
-@pytest.mark.parametrize("how", ["drop", "half", 500])
+@pytest.mark.parametrize("how", tail("drop", slow=("half", 500)))
 @pytest.mark.parametrize("after", [True, False])
-@pytest.mark.parametrize("old_lives", [True, False])
+@pytest.mark.parametrize("old_lives", tail(False, slow=(True,)))
 def test_a_refresh_in_doubt(stack: Stack, ez: EzTexting, how: int | str, after: bool, old_lives: bool) -> None:
     """A refresh whose answer did not come is tried once with the token we still have; where that is dead a fresh grant
     replaces it with no person."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from acc_messaging import cx_tables, ez_tables, idp_tables
-from acc_stack import Stack, summary
+from acc_stack import Stack, summary, tail
 from acc_terminal import at_terminal
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def test_too_many_requests(stack: Stack, ez: EzTexting, path: str) -> None:
     stack.quiet()
 
 
+@pytest.mark.slow
 def test_too_many_purchases(stack: Stack, ez: EzTexting) -> None:
     """A purchase is never sent again on its own, not even after a 429."""
     ez.bought_credits = 0
@@ -58,7 +59,7 @@ def test_a_redirect_to_another_host(stack: Stack, ez: EzTexting, cx: SmsCx, path
     stack.run("state", "verify")
 
 
-@pytest.mark.parametrize("how", ["drop", 500, "half"])
+@pytest.mark.parametrize("how", tail("drop", slow=(500, "half")))
 @pytest.mark.parametrize("after", [True, False])
 def test_a_revocation_in_doubt(stack: Stack, ez: EzTexting, how: int | str, after: bool) -> None:
     """A revocation is harmless to repeat; "unknown token" counts as revoked."""

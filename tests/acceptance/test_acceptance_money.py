@@ -31,6 +31,7 @@ def test_a_purchase_that_is_booked_late(stack: Stack, ez: EzTexting, lag: int) -
     stack.quiet()
 
 
+@pytest.mark.slow
 def test_a_purchase_that_is_booked_much_later(stack: Stack, ez: EzTexting) -> None:
     """Answered 200 and not seen in the balance: in doubt (3), never sent again; the rise that comes settles it."""
     ez.bought_credits, ez.booking_lag = 0, 1000
@@ -46,6 +47,7 @@ def test_a_purchase_that_is_booked_much_later(stack: Stack, ez: EzTexting) -> No
     stack.quiet()
 
 
+@pytest.mark.slow
 def test_a_vendor_that_sells_fewer(stack: Stack, ez: EzTexting) -> None:
     """A vendor that adds fewer credits than were bought: nothing is bought beyond the guards, and it ends."""
     ez.bought_credits, ez.plan_credits, ez.sells_fewer = 0, 0, 100
@@ -112,6 +114,7 @@ def test_buys_less_than_reviewed(stack: Stack, ez: EzTexting) -> None:
     assert "nothing was bought" in ran.text.lower()
 
 
+@pytest.mark.slow
 def test_a_purchase_by_somebody_else(stack: Stack, ez: EzTexting) -> None:
     """A purchase in doubt counts against every guard until it is settled."""
     ez.bought_credits, ez.plan_credits = 0, 0

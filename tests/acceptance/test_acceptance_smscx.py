@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from acc_stack import Stack, diagnostics, summary
+from acc_stack import Stack, diagnostics, summary, tail
 
 if TYPE_CHECKING:
     from acc_smscx import SmsCx
@@ -39,7 +39,9 @@ token_lifetime = "{life}"
 FLOOR = '[credits.cx]\nprovider = "cx"\nminimum = "100.00"\n'
 
 
-@pytest.mark.parametrize("expiration", ["1 day", "1d", "1_day", "day", "86400", "1day", "1 Day", "P1D", "24h"])
+@pytest.mark.parametrize(
+    "expiration", tail("1 day", "86400", slow=("1d", "1_day", "day", "1day", "1 Day", "P1D", "24h"))
+)
 def test_the_first_apply(stack: Stack, cx: SmsCx, expiration: str) -> None:
     """What exists at the vendor and is taken over is an import: actions ["no-op"] with `importing`, and it counts as a
     change; consumers get one token each; however the vendor spells a day."""
@@ -228,17 +230,17 @@ def test_a_renewal_is_another_token(stack: Stack, cx: SmsCx) -> None:
     """Where there is no refresh, a token that is due is replaced; at a vendor without revoke the old one stays
     `retiring` until it expires: 0, with a note."""
     cx.add("Campaign sender", "sms groups")
-    cx.life = 6
+    cx.life = 10
     declare(stack, cx)
     stack.run("apply", "--auto-approve")
-    time.sleep(4.2)
+    time.sleep(7)
     cx.life = 86400
     assert stack.actions() == {"token.campaigns": ["create", "delete"]}
     ran = stack.run("apply", "p.plan")
-    assert "Note: " in ran.text or "note" in ran.text.lower()
+    assert "Note: " in ran.text
     statuses = sorted(r["values"]["status"] for r in stack.resources() if r["type"] == "token")
     assert statuses in (["live", "retiring"], ["expired", "live"], ["live"])
-    time.sleep(2)
+    time.sleep(3)
     stack.run("apply", "--auto-approve")
     assert [r["values"]["status"] for r in stack.resources() if r["type"] == "token"] == ["live"]
     stack.quiet()
@@ -295,7 +297,7 @@ def test_a_balance_below_the_floor(stack: Stack, cx: SmsCx) -> None:
     assert stack.values("credits.cx")["balance"] == 100
 
 
-@pytest.mark.parametrize("balance", [0, -12.5, 1e9, 0.1])
+@pytest.mark.parametrize("balance", tail(-12.5, slow=(0, 1e9, 0.1)))
 def test_odd_balances(stack: Stack, cx: SmsCx, balance: float) -> None:
     """A balance is exact decimal money, whatever its sign and size."""
     cx.add("Campaign sender", "sms groups")
@@ -306,7 +308,7 @@ def test_odd_balances(stack: Stack, cx: SmsCx, balance: float) -> None:
     assert stack.values("credits.cx")["unit"] == "USD"
 
 
-@pytest.mark.parametrize("wire", [0, -1, 10**12])
+@pytest.mark.parametrize("wire", tail(0, slow=(-1, 10**12)))
 def test_a_token_that_never_ends(stack: Stack, cx: SmsCx, wire: int) -> None:
     """`token_lifetime = "never"`: `expires_at` is null, and nothing ever falls due."""
     cx.add("Campaign sender", "sms groups", "Never")
@@ -318,7 +320,7 @@ def test_a_token_that_never_ends(stack: Stack, cx: SmsCx, wire: int) -> None:
     stack.run("token", "token.campaigns", "--min-ttl", "100d")
 
 
-@pytest.mark.parametrize("spelling", ["1 week", "1w", "week", "604800", "7 days"])
+@pytest.mark.parametrize("spelling", tail("1 week", slow=("1w", "week", "604800", "7 days")))
 def test_a_week(stack: Stack, cx: SmsCx, spelling: str) -> None:
     """A lifetime of a week, however the vendor spells it."""
     cx.add("Campaign sender", "sms groups", spelling)
@@ -338,7 +340,7 @@ def test_a_wrong_key(stack: Stack, cx: SmsCx) -> None:
     stack.hunt([wrong])
 
 
-@pytest.mark.parametrize("how", [401, 403, "html", "half", "shape", 500, "drop"])
+@pytest.mark.parametrize("how", tail(401, "html", slow=(403, "half", "shape", 500, "drop")))
 @pytest.mark.parametrize("path", ["/applications", "/account/balance"])
 def test_a_read_that_fails(stack: Stack, cx: SmsCx, path: str, how: int | str) -> None:
     """HTML, half a body, an unknown shape: exit 8 if it was a read; the recorded state stays true."""
@@ -364,7 +366,7 @@ def test_too_many_requests(stack: Stack, cx: SmsCx) -> None:
 
 
 @pytest.mark.parametrize("after", [True, False])
-@pytest.mark.parametrize("how", ["drop", "half", "html", 500])
+@pytest.mark.parametrize("how", tail("drop", slow=("half", "html", 500)))
 def test_a_token_in_doubt(stack: Stack, cx: SmsCx, how: int | str, after: bool) -> None:
     """A creation whose answer did not come: exit 3; the next run mints another and records the first as lost, with the
     latest moment that it can live to."""

@@ -10,14 +10,15 @@ import re
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from acc_messaging import cx_tables, ez_tables, idp_tables, messaging
+from acc_messaging import ez_tables, idp_tables, messaging
 from acc_stack import ROOT, Stack, summary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from acc_eztexting import EzTexting
     from acc_oauth import OAuth
     from acc_smscx import SmsCx
@@ -27,21 +28,6 @@ TOKEN_VALUES = {
     "generation",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-
-
-def identity() -> tuple[str, str]:
-    import pyrage  # type: ignore[import-untyped, unused-ignore]  # ships no types
-
-    made = pyrage.x25519.Identity.generate()
-    return str(made), str(made.to_public())
-
-
-def sealed_to(text: str, *recipients: str) -> str:
-    return f"[state.encryption]\nrecipients = {json.dumps(list(recipients))}\n" + text
-
-
-def journal(stack: Stack) -> list[Path]:
-    return sorted((stack.folder / "state").glob("*/journal/*.jsonl"))
 
 
 def test_the_shape_of_a_state(stack: Stack, ez: EzTexting, cx: SmsCx, idp: OAuth) -> None:
@@ -93,9 +79,9 @@ def test_verify_by_hand(stack: Stack, ez: EzTexting) -> None:
     assert len(block.splitlines()) <= 20
     stack.write(ez_tables(stack, ez))
     stack.run("apply", "--auto-approve")
-    folder = journal(stack)[0].parent.parent
+    folder = stack.journal()[0].parent.parent
     assert subprocess.run(["sh", "-c", block], cwd=folder, check=False, capture_output=True).returncode == 0
-    path = journal(stack)[-1]
+    path = stack.journal()[-1]
     path.write_text(path.read_text().replace("stranger", "somebody", 1))
     assert subprocess.run(["sh", "-c", block], cwd=folder, check=False, capture_output=True).returncode != 0
 
@@ -105,7 +91,7 @@ def test_a_damaged_state(stack: Stack, ez: EzTexting, damage: str) -> None:
     """A state that does not verify or open, under any command: 7; nothing is sent."""
     stack.write(ez_tables(stack, ez))
     stack.run("apply", "--auto-approve")
-    path = journal(stack)[-1]
+    path = stack.journal()[-1]
     lines = path.read_bytes().splitlines(keepends=True)
     if damage == "byte":
         lines[2] = lines[2].replace(b"stranger", b"strangeR", 1)
@@ -150,26 +136,11 @@ def test_a_rolled_back_state(stack: Stack, ez: EzTexting) -> None:
     stack.run("state", "verify")
 
 
-def test_another_machine_does_not_know(stack: Stack, ez: EzTexting) -> None:
-    """The guards hold across machines: another home sees the same recorded state and goes on from it."""
-    ez.bought_credits, ez.plan_credits = 0, 0
-    stack.write(ez_tables(stack, ez, floor="minimum = 2000\npack = 500\nmax_per_apply = 1000\nmax_per_day = 1500"))
-    key, public = identity()
-    stack.write(sealed_to((stack.folder / "provisioner.toml").read_text(), public))
-    stack.env["PROVISIONER_IDENTITY"] = key
-    stack.run("apply", "--auto-approve", code=3)
-    other = stack.home.parent / "other-home"
-    other.mkdir()
-    stack.run("apply", "--auto-approve", code=3, env={"HOME": str(other)})
-    stack.run("apply", "--auto-approve", code=3, env={"HOME": str(other)})
-    assert [p["credits"] for p in ez.purchases] == [1000, 500]
-
-
 def test_a_torn_last_line(stack: Stack, ez: EzTexting) -> None:
     """A torn last line (never acknowledged) is dropped, and that is said."""
     stack.write(ez_tables(stack, ez))
     stack.run("apply", "--auto-approve")
-    path = journal(stack)[-1]
+    path = stack.journal()[-1]
     with path.open("ab") as file:
         file.write(b'{"actor":"stranger","address":nu')
     ran = stack.run("plan")
@@ -183,7 +154,7 @@ def test_a_newer_format(stack: Stack, ez: EzTexting) -> None:
     """A state of a newer format is refused (7)."""
     stack.write(ez_tables(stack, ez))
     stack.run("apply", "--auto-approve")
-    path = journal(stack)[-1]
+    path = stack.journal()[-1]
     path.write_text(path.read_text().replace('"format":1', '"format":2'))
     assert "E0403" in stack.run("plan", code=7).text
 
@@ -218,129 +189,16 @@ def test_location(stack: Stack, ez: EzTexting) -> None:
     stack.quiet()
 
 
-def test_an_identity_of_its_own(stack: Stack, ez: EzTexting) -> None:
-    """Where no recipient is configured, the first apply makes an identity in the user's configuration folder (mode
-    0600) and says where."""
-    stack.write(ez_tables(stack, ez))
-    ran = stack.run("apply", "--auto-approve")
-    made = [path for path in stack.home.rglob("*") if path.is_file() and b"AGE-SECRET-KEY-" in path.read_bytes()]
-    assert len(made) == 1
-    assert str(made[0]) in ran.text.replace("\n", "")
-    assert made[0].stat().st_mode & 0o777 == 0o600
-    assert str(made[0]).startswith(str(stack.home / ".config"))
-    stack.run("apply", "--auto-approve", "--replace", "token.texts")
-    assert len([p for p in stack.home.rglob("*") if p.is_file() and b"AGE-SECRET-KEY-" in p.read_bytes()]) == 1
-
-
-@pytest.mark.parametrize("ci", ["true", "1"])
-def test_ci_makes_no_identity(stack: Stack, ez: EzTexting, ci: str) -> None:
-    """With `CI=true` it refuses instead (exit 4), and says what to set; nothing is sent."""
-    stack.write(ez_tables(stack, ez))
-    ran = stack.run("apply", "--auto-approve", code=4, env={"CI": ci})
-    assert "recipients" in ran.text
-    assert ez.pairs == []
-    stack.run("plan", env={"CI": ci})
-    stack.run("validate", env={"CI": ci})
-
-
-def test_a_pipeline_with_public_keys(stack: Stack, ez: EzTexting, cx: SmsCx) -> None:
-    """Encrypting needs only the public recipients: a pipeline that plans, or that creates, needs no key that can read;
-    opening without a fitting identity is exit 7, naming the recipients that could."""
-    key, public = identity()
-    stack.write(sealed_to(ez_tables(stack, ez) + cx_tables(stack, cx), public))
-    stack.env["CI"] = "true"
-    stack.run("apply", "--auto-approve")
-    stack.run("plan", "--detailed-exitcode")
-    stack.run("apply", "--auto-approve")
-    stack.run("show", "--json")
-    stack.run("audit", code=None)
-    for words in (["token", "texts"], ["output", "--format", "json"], ["run", "--", "true"]):
-        ran = stack.run(*words, code=7)
-        assert public in ran.text
-    assert stack.run("token", "texts", env={"PROVISIONER_IDENTITY": key}).stdout.strip() == ez.live[0].access
-    assert not list(stack.home.rglob("*identity*"))
-    stack.hunt(ez.secrets | cx.secrets | {key}, handed_out=[ez.live[0].access + "\n"])
-    text = (stack.folder / "provisioner.toml").read_text()
-    more = text + '[applications.more]\nprovider = "ez"\n'
-    stack.write(more)
-    stack.run("apply", "--auto-approve")
-    assert len(ez.pairs) == 2
-
-
-def test_identities(stack: Stack, ez: EzTexting) -> None:
-    """`identity` is a reference; the user's configuration folder (XDG_CONFIG_HOME) serves as well; an SSH key that age
-    takes is a recipient, its private key a whole file."""
-    key, public = identity()
-    ssh = stack.folder / "ours"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh)], check=True)
-    ssh_public = " ".join((stack.folder / "ours.pub").read_text().split()[:2])
-    stack.write(sealed_to(ez_tables(stack, ez), public, ssh_public))
-    stack.run("apply", "--auto-approve")
-    secret = ez.live[0].access
-    assert stack.run("token", "texts", env={"PROVISIONER_IDENTITY": key}).stdout.strip() == secret
-    stack.write(
-        sealed_to(ez_tables(stack, ez), public, ssh_public).replace(
-            "[state.encryption]", '[state.encryption]\nidentity = { file = "ours" }'
-        )
-    )
-    assert stack.run("token", "texts").stdout.strip() == secret
-    stack.write(sealed_to(ez_tables(stack, ez), public))
-    stack.run("token", "texts", code=7)
-    wrong, _ = identity()
-    stack.run("token", "texts", code=7, env={"PROVISIONER_IDENTITY": wrong})
-
-
-def test_rekey(stack: Stack, ez: EzTexting) -> None:
-    """`state rekey` reseals to the recipients now in the file: no entry of the chain changes but its own, and what an
-    old key can open here ends."""
-    old, old_public = identity()
-    new, new_public = identity()
-    stack.write(sealed_to(ez_tables(stack, ez), old_public))
-    stack.run("apply", "--auto-approve")
-    before = journal(stack)[-1].read_text()
-    stack.write(sealed_to(ez_tables(stack, ez), new_public))
-    stack.run("state", "rekey", code=7)
-    stack.run("state", "rekey", env={"PROVISIONER_IDENTITY": old})
-    assert "".join(path.read_text() for path in journal(stack)).startswith(before)
-    stack.run("token", "texts", code=7, env={"PROVISIONER_IDENTITY": old})
-    assert stack.run("token", "texts", env={"PROVISIONER_IDENTITY": new}).stdout.strip() == ez.live[0].access
-    stack.run("state", "verify")
-
-
-def test_a_deleted_data_key_shreds(stack: Stack, ez: EzTexting) -> None:
-    """A deleted data key shreds what it sealed, and changes no entry: the chain verifies, the token cannot be opened
-    (7)."""
-    stack.write(ez_tables(stack, ez))
-    stack.run("apply", "--auto-approve")
-    keys = list((stack.folder / "state").rglob("keys/*"))
-    assert keys
-    for key in keys:
-        key.unlink()
-    stack.run("state", "verify")
-    stack.run("show")
-    stack.run("token", "texts", code=7)
-
-
 def test_a_sealed_value_moved(stack: Stack, ez: EzTexting, cx: SmsCx) -> None:
     """Each value is bound to its place; and an edit of the chain is found before any value is opened."""
     stack.write(ez_tables(stack, ez, more='consumers = ["a", "b"]'))
     stack.run("apply", "--auto-approve")
-    text = journal(stack)[-1].read_text()
+    text = stack.journal()[-1].read_text()
     sealed = re.findall(r'"access_token":"(v1:[^"]+)"', text)
     assert len(set(sealed)) == 2
-    journal(stack)[-1].write_text(text.replace(sealed[0], sealed[1]))
+    stack.journal()[-1].write_text(text.replace(sealed[0], sealed[1]))
     stack.run("token", "texts", "--consumer", "a", code=None)
     stack.run("output", "--format", "json", code=7)
-
-
-def test_a_move_needs_no_key(stack: Stack, ez: EzTexting) -> None:
-    """Bound to the object's own unchanging id (not its address: a move needs no key)."""
-    key, public = identity()
-    stack.write(sealed_to(ez_tables(stack, ez), public))
-    stack.run("apply", "--auto-approve")
-    stack.run("state", "mv", "token.texts", "token.alerts")
-    stack.write(sealed_to(ez_tables(stack, ez), public).replace("[applications.texts]", "[applications.alerts]"))
-    assert stack.run("token", "alerts", env={"PROVISIONER_IDENTITY": key}).stdout.strip() == ez.live[0].access
 
 
 def test_migrate_and_backup(stack: Stack, ez: EzTexting) -> None:
@@ -393,7 +251,7 @@ def test_the_first_serials(stack: Stack, idp: OAuth) -> None:
     stack.write(idp_tables(stack, idp))
     seen: list[bool] = []
     idp.before = lambda request: (
-        seen.append(any(b'"token.create"' in path.read_bytes() for path in journal(stack)))
+        seen.append(any(b'"token.create"' in path.read_bytes() for path in stack.journal()))
         if request.path == "/as/token"
         else None
     )
