@@ -25,13 +25,20 @@ _NAMES = {"CI", "NO_COLOR", "COLUMNS", "SSL_CERT_FILE", "SSL_CERT_DIR", "BROWSER
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _scrubbed() -> Iterator[None]:
+    """What a pipeline sets is gone before any fixture of a wider scope than one test runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_PREFIXES) or name in _NAMES or name.upper() in _PROXIES:
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """HOME and the XDG folders lie in a temporary folder: no test sees the user's identity or remembered heads."""
     home = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
-        if name.startswith(_PREFIXES) or name in _NAMES or name.upper() in _PROXIES:
-            monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     for name, folder in (
         ("XDG_CONFIG_HOME", ".config"),
