@@ -1,4 +1,4 @@
-"""Every format that was ever released is read for ever: formats/N is a state as that version wrote it, never changed."""
+"""Every format ever released is read for ever: formats/N is a state as that version wrote it, never changed."""
 
 from __future__ import annotations
 
