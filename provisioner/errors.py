@@ -53,7 +53,9 @@ class Diagnostic:
     def masked(self, mask: Callable[[str], str]) -> Diagnostic:
         """The same with `mask` over what other people's code may have worded."""
         summary, detail = mask(self.summary), mask(self.detail)
-        return self if (summary, detail) == (self.summary, self.detail) else replace(self, summary=summary, detail=detail)
+        return (
+            self if (summary, detail) == (self.summary, self.detail) else replace(self, summary=summary, detail=detail)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Terraform's diagnostic shape and our stable code."""

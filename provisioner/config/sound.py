@@ -89,6 +89,11 @@ STATE: dict[str, Fits] = {
     "location": _text,
     "username": _anything,
     "password": _anything,
+    "lock_address": _text,
+    "unlock_address": _text,
+    "lock_method": _text,
+    "unlock_method": _text,
+    "update_method": _text,
     "encryption": _table(ENCRYPTION),
 }
 POLICY: dict[str, Fits] = {

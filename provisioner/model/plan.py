@@ -136,8 +136,9 @@ class Spend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """One change that time alone will bring: from `at` on a run plans `step` (`--horizon`). `again`: how long after that
-    the same is due once more, as far as the life that was last granted tells."""
+    """One change that time alone will bring: from `at` on a run plans `step` (`--horizon`).
+
+    `again`: how long after that the same is due once more, as far as the life that was last granted tells."""
 
     at: datetime
     step: Step

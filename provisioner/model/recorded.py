@@ -229,6 +229,8 @@ def record_from_json(data: Mapping[str, Any]) -> ResourceRecord:
 
 
 def _encode(value: Any) -> Any:
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, Address | Sealed | Decimal):
         return str(value)
     if isinstance(value, datetime):

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from pathlib import Path
@@ -65,6 +66,7 @@ class _Kind(NamedTuple):
     fresh: bool
 
 
+@lru_cache(64)
 def is_loopback(host: str) -> bool:
     """`localhost`, 127.0.0.0/8 and ::1: what plain http and no proxy are for."""
     if host == "localhost":
@@ -75,13 +77,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(64)  # a run asks few addresses often, and parsing one is an eighth of a request's cost
+def _parsed(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        return httpx.URL("")
+
+
 class Wire:
     """Clients for one session. Thread-safe: a client is in the hands of one thread at a time, because httpx slows down
     badly when many threads share one connection pool. TLS is verified always."""
 
-    def __init__(
-        self, *, timeout: float, ca_file: str | None, sandbox: Path | None, max_body: int = MAX_BODY
-    ) -> None:
+    def __init__(self, *, timeout: float, ca_file: str | None, sandbox: Path | None, max_body: int = MAX_BODY) -> None:
         self._max_body = max_body
         self._timeout = timeout
         self._ca_file = ca_file
@@ -120,7 +128,7 @@ class Wire:
     ) -> Raw | NotSent | NoAnswer:
         """Returns its errors instead of raising them: raised inside the handler, they would keep httpx's as context."""
         try:
-            with client.stream(method, url, headers=dict(headers), content=body) as response:
+            with client.stream(method, _parsed(url), headers=dict(headers), content=body) as response:
                 return Raw(
                     response.status_code, {k.lower(): v for k, v in response.headers.items()}, self._read(response)
                 )
@@ -148,10 +156,7 @@ class Wire:
         return b"".join(parts)
 
     def _route(self, url: str) -> str:
-        try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL:
-            parsed = httpx.URL("")
+        parsed = _parsed(url)
         if self._sandbox_path is not None and parsed.host == embedded.HOST:
             return "sandbox"
         loopback = is_loopback(parsed.host)

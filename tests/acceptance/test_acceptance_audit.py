@@ -9,6 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from acc_messaging import cx_tables, ez_tables
 from acc_stack import ROOT, Stack
 
@@ -52,6 +53,7 @@ def test_a_clean_state(stack: Stack, ez: EzTexting) -> None:
     assert stack.run("audit", "--json").json()["findings"] == []
 
 
+@pytest.mark.slow
 def test_what_is_found(stack: Stack, ez: EzTexting, cx: SmsCx) -> None:
     """Findings: tokens expired, older than policy, lost, never-expiring; operations in doubt; floors unmet;
     applications nobody declared; edits by hand. Rule ids are stable and documented."""

@@ -44,7 +44,7 @@ def test_too_many_purchases(stack: Stack, ez: EzTexting) -> None:
     assert ez.purchases == []
 
 
-@pytest.mark.parametrize("path", ["/v1/credits", "/v1/tokens/create", "/v1/credits/purchase"])
+@pytest.mark.parametrize("path", tail("/v1/credits", "/v1/tokens/create", slow=("/v1/credits/purchase",)))
 def test_a_redirect_to_another_host(stack: Stack, ez: EzTexting, cx: SmsCx, path: str) -> None:
     """A redirect to another host is never followed with credentials; of a read it is 8, of a change in doubt (3)."""
     ez.bought_credits = 0

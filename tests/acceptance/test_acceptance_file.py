@@ -96,10 +96,13 @@ def test_refused_before_anything_runs(stack: Stack, name: str) -> None:
     said = " ".join(d["summary"] + " " + d["detail"] + " " + d.get("key_path", "") for d in found["diagnostics"])
     assert word in said
     assert all(re.fullmatch(r"[EW]\d{4}", d["code"]) for d in found["diagnostics"])
-    human = stack.run("plan", code=4)
-    assert CODE.search(human.text)
-    assert "hunter2" not in ran.text + human.text
-    assert '"4242"' not in human.text
+    assert "hunter2" not in ran.text
+    assert '"4242"' not in ran.text
+    if "literal" in name:
+        human = stack.run("plan", code=4)
+        assert CODE.search(human.text)
+        assert "hunter2" not in human.text
+        assert '"4242"' not in human.text
 
 
 def test_all_problems_at_once(stack: Stack) -> None:

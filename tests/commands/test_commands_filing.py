@@ -38,6 +38,6 @@ def test_a_variable_without_a_value_is_refused(typed: str) -> None:
 
 def test_a_vendors_name_becomes_a_tables_name() -> None:
     """Letters, digits and underscores; never one that is taken."""
-    assert _key("Campaign sender", {}) == "campaign_sender"
-    assert _key("Campaign sender", {"campaign_sender": {}}) == "campaign_sender_2"
-    assert _key("7 days", {}) == "application_7_days"
+    assert _key("Campaign sender", set()) == "campaign_sender"
+    assert _key("Campaign sender", {"campaign_sender"}) == "campaign_sender_2"
+    assert _key("7 days", set()) == "application_7_days"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import oauth_rig
 import pytest
-from oauth_rig import Person, Server, Stack
+from oauth_browser import Person
+from oauth_rig import Server, Stack
 
 
 @pytest.fixture(scope="session", params=["sandbox", "toolkit", "oidc-provider"])

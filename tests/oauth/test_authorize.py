@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from oauth_rig import Person, Said, Server, Stack, Waiting, fetch
+from oauth_browser import Person
+from oauth_rig import Said, Server, Stack, Waiting, fetch
 
 from provisioner.sandbox.accounts import ACCOUNTS, OAUTH2_PUBLIC_CLIENT
 

@@ -9,7 +9,8 @@ import pytest
 from oauth_rig import Waiting
 
 if TYPE_CHECKING:
-    from oauth_rig import Person, Server, Stack
+    from oauth_browser import Person
+from oauth_rig import Server, Stack
 
 pytestmark = pytest.mark.slow
 

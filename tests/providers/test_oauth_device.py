@@ -9,7 +9,8 @@ import pytest
 from oauth_fakes import CANARY, CLIENT, FakeSession, answer, as_session, everything_said
 
 from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, NeedsPerson, ProviderFailed, StepRefused
-from provisioner.providers._device import DEVICE_GRANT, poll_device, start_device
+from provisioner.providers._device import poll_device, start_device
+from provisioner.providers._oauth2_vendor import DEVICE_GRANT
 from provisioner.providers._urls import Endpoint
 from provisioner.providers.base import DeviceAuthorization, DevicePending, Grant
 from provisioner.secret import Secret

@@ -1,0 +1,177 @@
+"""The kill sweep: every scene, ended by SIGKILL at every point, then run again with nobody's help.
+
+    python tests/reliability/sweep.py                   every point of every scene (`make sweep`)
+    python tests/reliability/sweep.py --scene NAME --at N   one trial, told in full
+
+A dry pass counts the points of a scene; then each is a trial of its own from the same photograph. The points are those
+of `nursery.py`: before, in the middle of and after everything that is written durably, before and after every request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from judges import Facts, Verdict, facts
+from night import Ended, Night
+from rehearsal import Faultless, recovered, rehearse
+from scenes import SCENES, Scene
+
+DURABLE = re.compile(r"^(store (append|segment|key)|send (POST|PUT|DELETE)|rescue)")
+
+
+@dataclass
+class Tally:
+    """One scene's trials."""
+
+    scene: str
+    points: int = 0
+    tried: int = 0
+    survived: int = 0
+    requests: int = 0
+    lost: int = 0  # trials after which a token stands as lost
+    doubts: int = 0  # trials after which something stays in doubt
+    beyond: int = 0  # credits bought beyond the faultless run
+    orphans: int = 0  # live tokens that nobody knows of
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+def in_flight(points: Sequence[str], at: int) -> bool:
+    """Whether, at this point, something is announced durably whose end is not: only then may anything be lost."""
+    open_ = 0
+    for name in points[: at + 1]:
+        if name.startswith("store append") and name.endswith(":after"):
+            announced = len(re.findall(r"intent\(", name))
+            open_ += announced - min(open_ + announced, len(re.findall(r"outcome|settled", name)))
+    return open_ > 0
+
+
+def everywhere(points: Sequence[str]) -> list[int]:
+    return list(range(len(points)))
+
+
+def essential(points: Sequence[str]) -> list[int]:
+    """Before and after everything durable and every change that is sent, once where one's end is the next one's
+    beginning. Reads, the lock and half-written files are left to the whole sweep."""
+    found: list[int] = []
+    last = -1
+    for number, name in enumerate(points):
+        if name == "bytes:torn":
+            continue
+        same_moment = name.endswith(":before") and last == number - 1 and points[last].endswith(":after")
+        if DURABLE.match(name) and not (same_moment and last in found):
+            found.append(number)
+        last = number
+    return found
+
+
+def trial(night: Night, scene: Scene, faultless: Faultless, at: int) -> tuple[Verdict, Facts, list[Ended]]:
+    """Kills one run at point `at`, runs again, and judges."""
+    verdict, told = Verdict(), []
+    night.put_back(scene.name)
+    killed = scene.run(night, at=at, act="kill")
+    told.append(killed)
+    verdict.must(killed.signal == 9, f"it was not killed: {killed.code}")
+    verdict.chain(night)
+    now = facts(night)
+    if scene.serves:
+        verdict.true(now)  # at every moment what is recorded as live works
+    now, after = recovered(verdict, night, scene, faultless, flying=in_flight(faultless.points, at))
+    told += after
+    return verdict, now, told
+
+
+def sweep(night: Night, scene: Scene, select: Callable[[Sequence[str]], list[int]] = everywhere) -> Tally:
+    """All trials of one scene."""
+    began = time.monotonic()
+    faultless = rehearse(night, scene)
+    tally = Tally(scene.name, points=len(faultless.points))
+    for at in select(faultless.points):
+        name = faultless.points[at]
+        verdict, now, told = trial(night, scene, faultless, at)
+        tally.tried += 1
+        tally.requests += name.startswith("send")
+        tally.lost += bool(now.lost())
+        tally.doubts += bool(now.doubts)
+        tally.beyond += max(0, sum(now.bought) - faultless.bought)
+        tally.orphans += sum("nobody knows of" in fault for fault in verdict.faults)
+        if verdict.faults:
+            again = f"python tests/reliability/sweep.py --scene {scene.name} --at {at}"
+            tally.failures.append(
+                "\n".join([f"killed at {at} ({name}): {again}", *verdict.faults, *map(str, told[:2])])
+            )
+        else:
+            tally.survived += 1
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+def _sweep_alone(name: str) -> Tally:
+    """In a worker process: a night of its own."""
+    scene = next(scene for scene in SCENES if scene.name == name)
+    with tempfile.TemporaryDirectory(prefix="sweep-") as folder, Night(Path(folder)) as night:
+        night.photograph("empty")
+        return sweep(night, scene)
+
+
+def table(tallies: Iterable[Tally]) -> str:
+    """Points tried and survived, a line a scene and one for all."""
+    rows = list(tallies)
+    whole = Tally("all")
+    for row in rows:
+        for key in ("points", "tried", "survived", "requests", "lost", "doubts", "beyond", "orphans", "seconds"):
+            setattr(whole, key, getattr(whole, key) + getattr(row, key))
+    counts = ("points", "tried", "survived", "lost", "doubts", "beyond", "orphans")
+    head = f"{'scene':<28}" + "".join(f"{name:>10}" for name in (*counts, "seconds"))
+    lines = [
+        f"{row.scene:<28}" + "".join(f"{getattr(row, name):>10}" for name in counts) + f"{row.seconds:>10.1f}"
+        for row in [*rows, whole]
+    ]
+    return "\n".join([head, *lines])
+
+
+def one(name: str, at: int) -> int:
+    scene = next(scene for scene in SCENES if scene.name == name)
+    with tempfile.TemporaryDirectory(prefix="sweep-") as folder, Night(Path(folder)) as night:
+        night.photograph("empty")
+        faultless = rehearse(night, scene)
+        for number, point in enumerate(faultless.points):
+            print(f"{number:>4} {point}{'   <--' if number == at else ''}")
+        if at < 0:
+            return 0
+        verdict, _, told = trial(night, scene, faultless, at)
+        print(*told, night.run("history"), night.run("show"), sep="\n")
+        print("\n".join(verdict.faults) or "survived")
+        return bool(verdict.faults)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scene", action="append", help="only these; by name or a part of it")
+    parser.add_argument("--at", type=int, help="one point of one scene; -1 lists them")
+    parser.add_argument("--workers", type=int, default=2)
+    typed = parser.parse_args()
+    names = [s.name for s in SCENES if not typed.scene or any(part in s.name for part in typed.scene)]
+    if typed.at is not None:
+        return one(names[0], typed.at)
+    tallies = []
+    with ProcessPoolExecutor(typed.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for tally in pool.map(_sweep_alone, names):
+            tallies.append(tally)
+            for failure in tally.failures:
+                print(failure, end="\n\n", file=sys.stderr)
+    print(table(tallies))
+    return int(any(tally.failures for tally in tallies))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
