@@ -4,16 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint types bench completions consumers clean
+.PHONY: demo test test-all lint types bench completions consumers clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
 
 test: $(VENV)/.tested
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto -m "not slow"
 
-quick: $(VENV)/.tested
-	@$(BIN)/python -m pytest -m "not slow"
+# Every test, the long ones too.
+test-all: $(VENV)/.developed
+	@$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.developed
 	@$(BIN)/ruff check
