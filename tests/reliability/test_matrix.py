@@ -9,6 +9,8 @@ from matrix import matrix
 from night import Night
 from scenes import SCENES, Scene
 
+pytestmark = pytest.mark.slow
+
 # One scene for each request that changes something at a vendor.
 QUICK = (
     "eztexting-first-apply", "eztexting-refresh", "eztexting-retire", "smscx-replace", "textmaster-authorize",

@@ -9,6 +9,8 @@ from night import Night
 from scenes import SCENES, Scene
 from sweep import essential, in_flight, sweep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("scene", [s for s in SCENES if s.quick], ids=lambda scene: scene.name)
 def test_a_run_killed_at_any_point_is_survived(
