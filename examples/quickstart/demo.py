@@ -58,6 +58,7 @@ class Demo:
     def table(self) -> None:
         """What the stack now holds, from `show --json`."""
         words = self.command("show", "--json")
+        say("(printed here as a table)")
         shown = subprocess.run(words, cwd=self.folder, env=self.environ, check=True, capture_output=True, text=True)
         rows = [("ADDRESS", "AT", "STATUS", "EXPIRES OR BALANCE", "SCOPES")]
         for resource in json.loads(shown.stdout)["values"]["root_module"]["resources"]:
