@@ -16,6 +16,7 @@ from provisioner.config.instances import instances
 from provisioner.config.problems import Problems, Source, did_you_mean
 from provisioner.config.shape import check
 from provisioner.config.sources import read_all
+from provisioner.config.values import reference_fault
 from provisioner.config.variables import Variables, expand_tree
 from provisioner.model.desired import Desired
 from provisioner.providers.base import Vendor
@@ -69,7 +70,8 @@ def _vendors_in_use(
         path = ("providers", name)
         if not isinstance(table, dict):
             problems.add("wrong-type", f"{name} is not a table", f"Write [providers.{name}].", path=path)
-        elif "type" not in table:
+            continue
+        if "type" not in table:
             advice = f"Add one: {', '.join(providers.types())}."
             problems.add("missing-key", "type is missing", advice, path=(*path, "type"))
         elif not isinstance(table["type"], str):
@@ -82,7 +84,18 @@ def _vendors_in_use(
                 problems.add(
                     "unknown-reference", f'no provider type is called "{table["type"]}"', advice, path=(*path, "type")
                 )
+        if not isinstance(table.get("type"), str) or table["type"] not in found:
+            _literals(table, path, problems)
     return found
+
+
+def _literals(table: Mapping[str, Any], path: tuple[str, str], problems: Problems) -> None:
+    """Of what type this provider is meant to be is not known; what is a secret at any vendor is one here too."""
+    secrets = {s.name for t in providers.types() for s in providers.vendor(t).settings if s.kind == "secret"}
+    for key in sorted(secrets & table.keys()):
+        fault = reference_fault(table[key])
+        if fault is not None and fault[0] == "literal-secret":
+            problems.add(fault[0], f"{key} {fault[1]}", fault[2], path=(*path, key))
 
 
 def _checkable(tables: Mapping[str, Any], used: Mapping[str, Vendor]) -> dict[str, Any]:

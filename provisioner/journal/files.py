@@ -8,10 +8,11 @@ from pathlib import Path
 
 
 def make_private_directory(path: Path) -> None:
-    """Mode 0700, with its parents; durable. One that exists is left as it is."""
+    """Mode 0700, and so is each parent that has to be made, whatever the umask; durable. One that exists is left as it
+    is."""
     if path.is_dir():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_directory(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
     sync_directory(path.parent)
 

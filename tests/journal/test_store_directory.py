@@ -52,15 +52,15 @@ def test_locations_are_directories_or_urls(tmp_path: Path) -> None:
 
 
 def test_everything_is_private(tmp_path: Path) -> None:
-    """Files are 0600 and folders 0700, whatever the umask."""
-    store = store_in(tmp_path)
+    """Files are 0600, and folders 0700 with each parent that had to be made, whatever the umask."""
+    store = store_in(tmp_path / "made" / "too")
     before = os.umask(0)
     try:
         filled(store, 1)
         store.put_key("k", b"x")
     finally:
         os.umask(before)
-    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [store.root, *store.root.rglob("*")]}
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*")}
     assert {mode for name, mode in modes.items() if "." in name} == {0o600}
     assert {mode for name, mode in modes.items() if "." not in name} == {0o700}
 
