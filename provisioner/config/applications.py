@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from provisioner.config.instances import Instance
+from provisioner.config.parts import Parts, unknown_provider
 from provisioner.config.problems import Problems, did_you_mean
 from provisioner.config.values import Table
 from provisioner.model.desired import Application, TokenPolicy
 from provisioner.providers.base import Applications, Scopes, Vendor
 from provisioner.times import format_duration
-
-if TYPE_CHECKING:
-    from provisioner.config.build import Parts
 
 _BUILT_IN = TokenPolicy(name="built-in")
 # what every vendor's applications take; `scopes` has rules of its own
@@ -41,11 +38,6 @@ def build_applications(instances: Iterable[Instance], parts: Parts) -> tuple[App
             unknown_provider(table, provider, parts)
     _check_owners(found, parts)
     return tuple(sorted(found, key=lambda a: (a.address.name, a.address.keys)))
-
-
-def unknown_provider(table: Table, provider: str, parts: Parts) -> None:
-    advice = f"{did_you_mean(provider, parts.provider_names)} Declare it as [providers.{provider}].".strip()
-    table.bad("provider", f'no provider is called "{provider}"', advice, name="unknown-reference")
 
 
 def _policy(table: Table, default: TokenPolicy, parts: Parts) -> TokenPolicy:

@@ -18,24 +18,13 @@ from provisioner.config.applications import build_applications
 from provisioner.config.digest import digest
 from provisioner.config.floors import build_floors
 from provisioner.config.instances import Instance
+from provisioner.config.parts import Parts
 from provisioner.config.problems import Problems
 from provisioner.config.refactorings import build_refactorings
 from provisioner.config.values import Table, url_fault
 from provisioner.model.desired import Desired, Encryption, ProviderConfig, Safety, TokenPolicy
 from provisioner.providers.base import Vendor
-from provisioner.records import dataclass, replace
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What applications and floors refer to. A provider whose vendor is unknown has a name here and no config."""
-
-    problems: Problems
-    vendors: Mapping[str, Vendor]  # by provider name
-    providers: Mapping[str, ProviderConfig]
-    provider_names: frozenset[str]
-    policies: Mapping[str, TokenPolicy]
-    generating: bool = False  # an import may name what is not declared yet: its TOML is about to be written
+from provisioner.records import replace
 
 
 def build(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from provisioner.address import NAME, Address
-from provisioner.config.applications import unknown_provider
+from provisioner.config.parts import Parts, unknown_provider
 from provisioner.config.values import Table
 from provisioner.model.desired import Application, CreditFloor, SecretRef
 from provisioner.providers.base import Credits, Vendor
-
-if TYPE_CHECKING:
-    from provisioner.config.build import Parts
 
 _AMOUNTS = ("minimum", "target", "pack", "max_per_apply", "max_per_day")
 

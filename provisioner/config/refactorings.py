@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from provisioner.address import Address, parse_address
 from provisioner.config.instances import Instance
 from provisioner.config.lines import KeyPath
+from provisioner.config.parts import Parts
 from provisioner.config.problems import did_you_mean
 from provisioner.model.desired import Application, CreditFloor, ImportBlock, Moved, Removed
 from provisioner.providers.base import Applications
-
-if TYPE_CHECKING:
-    from provisioner.config.build import Parts
 
 Blocks = tuple[tuple[Moved, ...], tuple[ImportBlock, ...], tuple[Removed, ...]]
 

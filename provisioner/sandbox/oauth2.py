@@ -13,6 +13,7 @@ from provisioner.sandbox import oauth2_device as device
 from provisioner.sandbox import oauth2_grants as grants
 from provisioner.sandbox.desk import Desk, Token
 from provisioner.sandbox.oauth2_errors import error
+from provisioner.sandbox.oauth2_scopes import SCOPES
 from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, json_response
 
 OPERATIONS = {
@@ -96,7 +97,7 @@ def _metadata(desk: Desk, request: Request) -> Response:
         "token_endpoint": f"{request.base}/token",
         "device_authorization_endpoint": f"{request.base}/device_authorization",
         "jwks_uri": f"{request.base}/jwks",
-        "scopes_supported": list(grants.SCOPES),
+        "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token", device.GRANT],

@@ -9,6 +9,7 @@ from provisioner.sandbox import consent, pages
 from provisioner.sandbox import oauth2_clients as clients
 from provisioner.sandbox.desk import Desk, digest
 from provisioner.sandbox.oauth2_errors import error
+from provisioner.sandbox.oauth2_scopes import granted
 from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, json_response
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -20,8 +21,6 @@ LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # section 6.1: no vowels, so no words
 
 def authorize(desk: Desk, request: Request) -> Response:
     """Section 3.1. The user code's digest leads to the device code's, so neither value is stored."""
-    from provisioner.sandbox.oauth2_grants import granted
-
     form = clients.form_of(request)
     client, body = clients.authenticate(desk, request, form)
     if GRANT not in body["grant_types"]:

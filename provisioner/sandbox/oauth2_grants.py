@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,11 +12,10 @@ from provisioner.sandbox import oauth2_device as device
 from provisioner.sandbox.accounts import OUT_OF_BAND
 from provisioner.sandbox.desk import Desk, Token
 from provisioner.sandbox.oauth2_errors import error
+from provisioner.sandbox.oauth2_scopes import granted
 from provisioner.sandbox.pkce import CHALLENGE, proves
 from provisioner.sandbox.wire import Malformed, Refusal, Request, Response, is_loopback_redirect, json_response
 
-SCOPES = ("credits:read", "credits:write", "messages:read", "messages:write", "jobs:read", "jobs:run", "offline_access")
-SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 REFRESH_LIFE = 30 * 86400
 
 
@@ -106,19 +104,6 @@ def token(desk: Desk, request: Request) -> Response:
         return _refresh(desk, client, form)
     asked = device.redeem(desk, client, form)
     return pair(desk, client, scope=asked["scope"], asked=asked["asked"])
-
-
-def granted(desk: Desk, body: dict[str, Any], asked: str) -> str:
-    """Scopes within what the client registered; without a wish, all of that (RFC 6749 section 3.3)."""
-    owned = str(body["scope"]).split() if "scope" in body else None
-    wanted = list(dict.fromkeys(asked.split())) or owned or []
-    if not all(SCOPE.fullmatch(scope) for scope in wanted) or asked != " ".join(asked.split()):
-        raise error(400, "invalid_scope", "a scope is malformed")
-    mode = desk.switch("unknown_scope")
-    unknown = set(wanted) - set(SCOPES if owned is None else owned)
-    if unknown and (mode == "refused" or (owned is not None and mode == "granted")):
-        raise error(400, "invalid_scope", "a scope is unknown or not the client's")
-    return " ".join(scope for scope in wanted if mode != "dropped" or scope not in unknown)
 
 
 def _client_credentials(desk: Desk, client: str, body: dict[str, Any], form: dict[str, str]) -> Response:
