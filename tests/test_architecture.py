@@ -149,8 +149,7 @@ def test_only_the_command_line_prints_or_exits() -> None:
 
 def test_heavy_libraries_are_imported_when_needed() -> None:
     """A heavy library is imported at module level only where the module itself is loaded on need, and never by a
-    word, the
-    model, the planner or a command-line module."""
+    word, the model, the planner or a command-line module."""
     found = []
     for path in modules():
         if room_of(path) not in WORDS | {"model", "planning", "cli", "commands", "engine", "deliver", "__main__"}:

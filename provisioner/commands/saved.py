@@ -1,8 +1,7 @@
 """Whether a saved plan may still be applied (contract section 4): each refusal has its own words.
 
 A plan is derived again from the recorded state, the file, and the observations, time and options that it carries.
-What does
-not come out the same was edited, so no key is needed to know it.
+What does not come out the same was edited, so no key is needed to know it.
 """
 
 from __future__ import annotations

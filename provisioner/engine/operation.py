@@ -89,8 +89,7 @@ def perform(
     doubt is recorded, StoreFailed or StateUntrusted where it cannot be recorded, Stopped where nothing was announced.
 
     `refused` says what a definite no changes in the state; `unrecorded` saves a minted secret whose outcome could not
-    be
-    written (there are no drafts where not even sealing worked) and returns the error to raise.
+    be written (there are no drafts where not even sealing worked) and returns the error to raise.
     """
     ctx.gate()
     ctx.append(drafts.intent(operation, reason))

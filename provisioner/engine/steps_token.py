@@ -1,9 +1,8 @@
 """Tokens: create, replace.
 
 `token.create`   params: `application_scopes`, the application's scopes at the vendor when this was planned
-`token.replace`  the same; the old one becomes deposed in the entry that records the new one, and with no overlap is
-revoked
-                 as an operation of its own once the new one was proven
+`token.replace`  the same; the old one becomes deposed in the entry that records the new one, and with no overlap
+                 is revoked as an operation of its own once the new one was proven
 """
 
 from __future__ import annotations

@@ -55,8 +55,7 @@ class StreamView:
     def notice(self, diagnostic: Diagnostic) -> None:
         self.diagnostic(diagnostic)
 
-    # -- the commands
-    # ----------------------------------------------------------------------------------------------------
+    # -- the commands ------------------------------------------------------------------------------------------------
 
     def diagnostic(self, found: Diagnostic) -> None:
         # Masked before it is JSON: over the finished line, a card's four digits would blot out an amount or a time.
