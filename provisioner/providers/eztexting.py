@@ -52,13 +52,13 @@ class EzTexting(base.Vendor):
     default_base_url = "https://a.eztexting.com"
     settings = (
         base.Setting(
-            name="username", kind="secret", help="The login of the account: user name or e-mail address.", required=True
+            name="username", kind="secret", help="the login of the account: user name or e-mail address", required=True
         ),
-        base.Setting(name="password", kind="secret", help="The password of the account.", required=True),
+        base.Setting(name="password", kind="secret", help="the password of the account", required=True),
         base.Setting(
             name="credential_fields",
             kind="choice",
-            help="The spelling of the token request: appKey and appSecret (the portal), or username and password.",
+            help="the spelling of the token request: appKey and appSecret (the portal), or username and password",
             default="app_key",
             choices=("app_key", "username"),
         ),

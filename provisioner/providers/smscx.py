@@ -54,7 +54,7 @@ class SmsCx(base.Vendor):
         base.Setting(
             name="api_key",
             kind="secret",
-            help="An API key of the account: reads applications and the balance.",
+            help="an API key of the account: reads applications and the balance",
             required=True,
         ),
     )
