@@ -117,11 +117,13 @@ def providers(options: argparse.Namespace, console: Console, view: View) -> int:
 
 
 def serve(options: argparse.Namespace, console: Console, view: View) -> int:
+    import errno
     import gc
     import json
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
+    from provisioner.errors import ProvisionerError
     from provisioner.sandbox.serve import serve as run
 
     gc.enable()  # it serves for as long as it is wanted
@@ -129,9 +131,16 @@ def serve(options: argparse.Namespace, console: Console, view: View) -> int:
     def ready(description: object) -> None:
         console.line(json.dumps(description))
 
-    if options.data is not None:
-        run(options.port, Path(options.data), ready)
-        return 0
-    with TemporaryDirectory(prefix="provisioner-sandbox-") as folder:
-        run(options.port, Path(folder), ready)
+    try:
+        if options.data is not None:
+            run(options.port, Path(options.data), ready)
+            return 0
+        with TemporaryDirectory(prefix="provisioner-sandbox-") as folder:
+            run(options.port, Path(folder), ready)
+    except OSError as fault:
+        if fault.errno != errno.EADDRINUSE:
+            raise
+        raise ProvisionerError(
+            "usage", f"Port {options.port} of 127.0.0.1 is taken.", "Name another --port, or none for one that is free."
+        ) from fault
     return 0

@@ -7,9 +7,9 @@ import argparse
 from provisioner import __version__, times
 from provisioner.cli.console import Console
 from provisioner.cli.options import file_options, moment, state_options
-from provisioner.cli.parser import UsageError
 from provisioner.cli.views.base import View
 from provisioner.commands import editing, looking
+from provisioner.errors import Invalid
 from provisioner.render import human_state
 from provisioner.render.json_text import json_text
 from provisioner.render.style import Style
@@ -142,7 +142,8 @@ def replace_provider(typed: argparse.Namespace, console: Console, view: View) ->
 
 def resolve(typed: argparse.Namespace, console: Console, view: View) -> int:
     if typed.verdict is None:
-        raise UsageError(
+        raise Invalid(
+            "usage",
             "provisioner resolve needs --as happened or --as did-not-happen.",
             "Look at the vendor first: what is decided is recorded.",
         )

@@ -125,3 +125,20 @@ def test_help_is_where_people_look_for_it(world: World) -> None:
     assert "give a recorded resource another address" in world.ok("state", "-h")
     assert world.ok("help") == world.ok("-h")
     assert world.run("state").returncode == 4
+
+
+def test_a_verdict_that_was_left_out_is_a_usage_error(world: World) -> None:
+    """`resolve OPERATION` alone decides nothing: 4, and both verdicts are named."""
+    world.write("[stack]\nname = 'h'\n")
+    ended = world.run("resolve", "op-1")
+    assert (ended.returncode, "E0001" in ended.stderr) == (4, True), ended.stderr
+    assert "--as happened or --as did-not-happen" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named(world: World) -> None:
+    """`sandbox serve --port` of somebody else's port: 1, the port and what to do."""
+    port = world.base.rpartition(":")[2]
+    ended = world.run("sandbox", "serve", "--port", port)
+    assert ended.returncode == 1
+    assert f"Port {port} of 127.0.0.1 is taken." in ended.stderr
+    assert "Name another --port" in " ".join(ended.stderr.split())
