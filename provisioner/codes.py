@@ -1,4 +1,5 @@
 """Every diagnostic's stable code. A name is never reused and never changes its code; docs/diagnostics.md explains each.
+A code that was published is never taken out: it moves to `RETIRED`.
 
 E00 command line · E01 desired-state file · E02 references · E03 plans · E04 recorded state
 E05 providers · E06 safety · E07 apply · W warnings of the same areas
@@ -97,6 +98,7 @@ CODES: dict[str, Code] = {
     "rollback-accepted": Code("W0405", "an older copy of the recorded state was accepted"),
     "state-moved-away": Code("W0406", "an old copy of a recorded state that was moved is being read"),
     "clock-behind": Code("W0407", "this machine's clock is behind the recorded state's newest entry"),
+    "lock-awaited": Code("W0408", "another run holds the lock, and it is waited for"),
     "lives-too-short": Code("W0101", "a token cannot live until the next run"),
     "unknown-scope": Code("W0104", "a scope that the vendor has not published, and that is close to one that it has"),
     "unverified-lifetime": Code("W0102", "the vendor's token lifetime is not known beforehand"),
@@ -111,4 +113,11 @@ CODES: dict[str, Code] = {
     "lifetime-exceeded-kept": Code("W0309", "a token lives longer than its policy allows, and is kept"),
     "doubt-settled": Code("W0701", "an operation in doubt was settled"),
     "no-longer-needed": Code("W0702", "nothing was bought, because the balance had risen since the plan"),
+    "token-shared": Code("W0703", "a server answered with a token that it had issued before"),
+}
+
+# Published once and emitted no more: what somebody's alert still waits for, so neither number nor name is used again.
+RETIRED: dict[str, Code] = {
+    "not-confirmed": Code("E0604", "the confirmation named the wrong thing"),
+    "expired-unrenewable": Code("W0305", "a token lapses and cannot be renewed"),
 }

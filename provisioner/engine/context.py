@@ -16,6 +16,8 @@ from provisioner.errors import Interrupted, ProviderFailed, ProvisionerError, St
 from provisioner.model.desired import Application, Desired
 from provisioner.model.observed import Observed
 from provisioner.model.recorded import (
+    LIVE,
+    RETIRING,
     ApplicationRecord,
     Operation,
     ResourceRecord,
@@ -97,6 +99,11 @@ class Context:
                 self._pending.setdefault(operation.object_id, []).append(operation)
         self._fresh: dict[str, Secret] = {}  # by fingerprint: minted in this run, so readable without an identity
         self._credentials: Once[ClientCredentials] = Once()
+        self._issued: dict[str, set[str]] = {}  # ids of the token records that ever had a fingerprint
+        for record in journal.state.objects.values():
+            if isinstance(record, TokenRecord) and record.fingerprint is not None:
+                self._issued.setdefault(record.fingerprint, set()).add(record.id)
+        self.forgetting = threading.Lock()  # of two records that share a token, one forgets it and the other ends it
         self._buying: dict[str, threading.Lock] = {name: threading.Lock() for name in providers}
 
     # -- going on --------------------------------------------------------------------------------------------------
@@ -146,6 +153,8 @@ class Context:
         for data in draft.body.get("put", ()):
             if data.get("deposed") is None:
                 self._serving[parse_address(data["address"])] = data["id"]
+            if data.get("fingerprint") is not None:
+                self._issued.setdefault(data["fingerprint"], set()).add(data["id"])
 
     # -- finding ---------------------------------------------------------------------------------------------------
 
@@ -166,6 +175,17 @@ class Context:
     def application_record(self, address: Address) -> ApplicationRecord | None:
         found = self.serving(address)
         return found if isinstance(found, ApplicationRecord) else None
+
+    def sharing(self, token: TokenRecord) -> TokenRecord | None:
+        """Another record that serves by the very same access token: some servers answer with the one that they issued
+        before (Doorkeeper's `reuse_access_token`)."""
+        for object_id in tuple(self._issued.get(token.fingerprint or "", ())):
+            found = self.record(object_id)
+            if not isinstance(found, TokenRecord) or found.id == token.id or found.status not in (LIVE, RETIRING):
+                continue
+            if (found.provider, found.fingerprint) == (token.provider, token.fingerprint) and found.access_token:
+                return found
+        return None
 
     def pending(self, object_id: str | None, op: str) -> list[Operation]:
         """Operations of this kind on this object that were announced by an earlier run and are not settled."""

@@ -33,6 +33,13 @@ def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
     if token.access_token is None and token.refresh_token is None:
         record(ctx, step, FORGET_RECORD, drop=(token.id,))
         return Ended()
+    with ctx.forgetting:
+        other = ctx.sharing(token)
+        if other is not None:
+            record(ctx, step, FORGET_RECORD, drop=(token.id,))
+    if other is not None:
+        summary = f"not revoked: {other.address} is served by the very same token"
+        return Ended(diagnostics=(note("token-shared", token.address, summary, "The last of them to go ends it."),))
     try:
         found = patiently(ctx, lambda: _revoke_once(ctx, step, token))
     except CredentialsRefused:

@@ -146,11 +146,30 @@ def prove_and_retire(ctx: Context, step: Step, made: Minted, *, always: bool = F
     application, new, deposed = made.asked.application, made.new, made.deposed
     unsaid = made.grant.scopes is None and bool(application.scopes)
     if deposed is None and not unsaid and not always:
-        return Ended(diagnostics=(*narrower(ctx, application, new), *too_long(application, new)))
+        return Ended(diagnostics=_said(ctx, application, new))
     proof = prove(ctx, made.asked.provider, made.asked.credentials, made.grant.access_token)
     new = after_proof(ctx, new, deposed, proof)
-    ended = Ended(diagnostics=(*narrower(ctx, application, new), *too_long(application, new)))
+    ended = Ended(diagnostics=_said(ctx, application, new))
     return ended if deposed is None else _retire_old(ctx, step, application, deposed, proof, ended)
+
+
+def _said(ctx: Context, application: Application, new: TokenRecord) -> tuple[Diagnostic, ...]:
+    """What a person should know of a token that was just granted."""
+    return (*narrower(ctx, application, new), *too_long(application, new), *_issued_before(ctx, new))
+
+
+def _issued_before(ctx: Context, new: TokenRecord) -> tuple[Diagnostic, ...]:
+    """The server answered with a token that another record has already, so nothing was rotated and nothing is apart."""
+    other = ctx.sharing(new)
+    if other is None:
+        return ()
+    whose = "the one that it was to replace" if other.address == new.address else str(other.address)
+    summary = f"the server answered with the token that it had issued before, {whose}"
+    detail = (
+        "It is kept, and revoked only with the last record that has it. Have the server issue a new token for each "
+        "request (Doorkeeper: no `reuse_access_token`); until then consumers share it and a rotation changes nothing."
+    )
+    return (warning("token-shared", new.address, summary, detail),)
 
 
 def after_proof(ctx: Context, new: TokenRecord, deposed: TokenRecord | None, proof: Proof) -> TokenRecord:

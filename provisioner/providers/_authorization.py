@@ -74,12 +74,10 @@ def read_callback(
     if not hmac.compare_digest(query.get("state", "").encode(), request.state.encode()):
         raise _unusable(provider, "its state is not the one that was sent, so it may be somebody else's")
     named = query.get("iss")
-    if (named is None and iss_announced) or (named is not None and issuer is not None and named != issuer):
-        raise ProviderFailed(
-            "issuer-mismatch",
-            f"{provider}: the authorization answer comes from another issuer than {issuer}",
-            "The code was thrown away (RFC 9207). Start again, and check which server the browser was sent to.",
-        )
+    if named is not None and issuer is not None and named != issuer:
+        raise _misdirected(f"{provider}: the authorization answer comes from another issuer than {issuer}")
+    if named is None and iss_announced and "error" not in query:  # an error holds nothing that could be stolen
+        raise _misdirected(f"{provider}: the authorization answer does not say that it comes from {issuer}")
     if "error" in query:
         raise _refused(query, provider)
     return _code(query.get("code", ""), provider)
@@ -96,6 +94,14 @@ def _parameters(text: str, provider: str) -> dict[str, str]:
         # RFC 6749 section 3.1: once at most. Two codes or two states are an attempt to have us pick one.
         raise _unusable(provider, "a parameter stands in it twice")
     return found
+
+
+def _misdirected(what: str) -> ProviderFailed:
+    return ProviderFailed(
+        "issuer-mismatch",
+        what,
+        "The code was thrown away (RFC 9207). Start again, and check which server the browser was sent to.",
+    )
 
 
 def _refused(query: dict[str, str], provider: str) -> ProviderFailed | StepRefused:

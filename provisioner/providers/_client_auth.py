@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -73,6 +73,14 @@ def settle_method(credentials: ClientCredentials, supported: Iterable[str] | Non
     if method == BASIC and BASIC not in announced and POST in announced:
         method = POST
     return replace(credentials, auth_method=method)
+
+
+def method_at(credentials: ClientCredentials, announced: Sequence[str] | None) -> ClientCredentials:
+    """The same client at an endpoint that announces methods of its own (RFC 8414 section 2, revocation and
+    introspection). A method that is not among them gives way to one that the same secret can be sent by."""
+    if announced is None or credentials.auth_method in announced or credentials.client_secret is None:
+        return credentials
+    return next((replace(credentials, auth_method=m) for m in (BASIC, POST) if m in announced), credentials)
 
 
 def secrets_of(credentials: ClientCredentials, fields: Iterable[Field] = ()) -> tuple[Secret, ...]:

@@ -10,7 +10,7 @@ from provisioner.providers._client_auth import BASIC, default_method, secrets_of
 from provisioner.providers._grants import parse_grant
 from provisioner.providers._oauth import ask, send
 from provisioner.providers._oauth2_vendor import DEVICE_GRANT
-from provisioner.providers._refusals import error_member, refusal
+from provisioner.providers._refusals import error_member, refusal, refuses
 from provisioner.providers._urls import Endpoint, Field, json_object, url_problem
 from provisioner.providers.base import ClientCredentials, DeviceAuthorization, DevicePending, Grant
 from provisioner.secret import Secret
@@ -24,10 +24,11 @@ def start_device(
 ) -> DeviceAuthorization:
     """Section 3.1 and 3.2. Raises BadAnswer, CredentialsRefused, StepRefused, Unreachable."""
     answer = ask(at, credentials, (*_named(credentials), *fields), audience=audience)
-    if answer.status >= 400:
+    if refuses(answer):
         raise refusal(answer, at.provider, "a device authorization", secrets_of(credentials, fields))
     body = json_object(answer) or {}
     code, shown, page = (body.get(name) for name in ("device_code", "user_code", "verification_uri"))
+    page = page or body.get("verification_url")  # Google's word, from before the RFC
     expires_in, interval = _seconds(body.get("expires_in")), _seconds(body.get("interval", 5))
     if not (isinstance(code, str) and code and isinstance(shown, str) and shown.isprintable() and shown):
         raise _unreadable(at, "it has no device_code or user_code")
@@ -66,7 +67,7 @@ def poll_device(
     request raises."""
     form: tuple[Field, ...] = (("grant_type", DEVICE_GRANT), ("device_code", device.device_code), *fields)
     answer = send(at, credentials, form, audience=audience)
-    if answer.status < 400:
+    if not refuses(answer):
         return parse_grant(answer, at.provider)
     sent = secrets_of(credentials, form)
     match error_member(answer, sent):

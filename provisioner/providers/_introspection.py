@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from provisioner.errors import BadAnswer, CredentialsRefused
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ObservedToken
+from provisioner.net.answers import Answer
 from provisioner.providers._client_auth import NONE, default_method, secrets_of
 from provisioner.providers._grants import parse_scopes
 from provisioner.providers._oauth import ask
-from provisioner.providers._refusals import refusal
+from provisioner.providers._refusals import error_member, refusal
 from provisioner.providers._urls import Endpoint, json_object
 from provisioner.providers.base import ClientCredentials
 from provisioner.secret import Secret
@@ -30,8 +31,8 @@ def introspect(
     answer = ask(at, credentials, fields, audience=audience)
     if answer.status >= 400:
         no = refusal(answer, at.provider, "an introspection", secrets_of(credentials, fields))
-        if isinstance(no, CredentialsRefused) and (credentials.auth_method or default_method(credentials)) != NONE:
-            raise no  # of a public client a 401 says that it may not ask (section 2.1), as it has nothing to prove
+        if isinstance(no, CredentialsRefused) and not _is_for_others(answer, credentials):
+            raise no
         return ObservedToken(liveness=UNKNOWN, detail=f"{at.provider} does not let this client introspect")
     body = json_object(answer) or {}
     active = body.get("active")
@@ -44,6 +45,15 @@ def introspect(
     if not active:
         return ObservedToken(liveness=DEAD)
     return ObservedToken(liveness=ALIVE, scopes=_scopes(body.get("scope")), expires_at=_moment(body.get("exp")))
+
+
+def _is_for_others(answer: Answer, credentials: ClientCredentials) -> bool:
+    """Section 2.1 leaves open who may ask. Of a public client a 401 says that it may not, as it has nothing to prove;
+    so does one that asks for a bearer token, as of a resource server, and names no `invalid_client`."""
+    if (credentials.auth_method or default_method(credentials)) == NONE:
+        return True
+    challenge = answer.headers.get("www-authenticate", "").casefold()
+    return "bearer" in challenge and "basic" not in challenge and error_member(answer) != "invalid_client"
 
 
 def _scopes(value: object) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from provisioner import times
 from provisioner.net.answers import Answer
 from provisioner.providers._client_auth import authenticate, secrets_of
 from provisioner.providers._grants import parse_grant
-from provisioner.providers._refusals import refusal
+from provisioner.providers._refusals import refusal, refuses
 from provisioner.providers._urls import JSON_ONLY, Endpoint, Field
 from provisioner.providers.base import ClientCredentials, Grant, TokenWish
 from provisioner.secret import Secret
@@ -58,7 +58,7 @@ def request_token(
 
     Raises InDoubt, CredentialsRefused, StepRefused (with its `oauth_error`), RateLimited, Unreachable."""
     answer = send(at, credentials, fields, audience=audience)
-    if answer.status >= 400:
+    if refuses(answer):
         sent = secrets_of(credentials, fields)
         raise refusal(answer, at.provider, "a token request", sent, nameless=nameless)
     return parse_grant(answer, at.provider, silence_is_forever=silence_is_forever)

@@ -37,6 +37,17 @@ _REGISTERED = frozenset({
     "unapproved_software_statement", "authorization_pending", "slow_down", "expired_token", "invalid_target",
 })  # fmt: skip
 
+# GitHub answers its errors with 200 and has words of its own ("Troubleshooting OAuth app access token request errors"
+# in its documentation); what RFC 6749 section 5.2 calls them.
+_GITHUB = {
+    "incorrect_client_credentials": "invalid_client",
+    "bad_verification_code": "invalid_grant",
+    "bad_refresh_token": "invalid_grant",
+    "redirect_uri_mismatch": "invalid_grant",
+    "incorrect_device_code": "invalid_grant",
+    "device_flow_disabled": "unauthorized_client",
+}
+
 _WORD = re.compile(r"[a-z_]+")
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
@@ -63,11 +74,23 @@ def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
         words = _WORD.findall(answer.body[:4000].decode("ascii", "replace"))
         return next((word for word in words if word in _REGISTERED), None)
     error = body.get("error")
-    if isinstance(error, str) and error in _REGISTERED:
-        return error
+    if isinstance(error, str) and (error in _REGISTERED or error in _GITHUB):
+        return _GITHUB.get(error, error)
     if not isinstance(error, str) or not _CODE.fullmatch(error):
         return None
     return error if printable(error, sent) == error else None
+
+
+def refuses(answer: Answer) -> bool:
+    """A definite no to a token request: any 4xx, and a 2xx that is a known error and holds no token. Of a word that
+    nobody registered a 2xx makes no failure."""
+    if answer.status >= 400:
+        return True
+    body = json_object(answer) or {}
+    if body.get("access_token") or body.get("refresh_token"):
+        return False
+    error = body.get("error")
+    return isinstance(error, str) and (error in _REGISTERED or error in _GITHUB)
 
 
 def refusal(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from provisioner.errors import BadAnswer, InDoubt
@@ -13,7 +13,7 @@ from provisioner.net.answers import Answer
 from provisioner.providers._client_auth import BASIC, POST
 from provisioner.providers._grants import parse_scopes
 from provisioner.providers._oauth2_vendor import registration_of
-from provisioner.providers._refusals import refusal
+from provisioner.providers._refusals import error_member, refusal
 from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, url_problem
 from provisioner.records import replace
 from provisioner.secret import Secret
@@ -24,6 +24,7 @@ _LISTS = ("redirect_uris", "grant_types", "response_types")
 _TIMES = ("client_id_issued_at", "client_secret_expires_at")
 _METHOD = "token_endpoint_auth_method"
 _SENT_BACK = ("application_type", "jwks_uri", _METHOD, *_LISTS)  # RFC 7592 section 2.2: PUT replaces everything
+_INCOMPLETE = (None, "invalid_client_metadata", "invalid_request")  # what a PUT without the client_secret may be called
 KEY = "key_thumbprint"  # of the key whose public half was registered: ours, beside what the server answered
 
 
@@ -59,12 +60,21 @@ def register(
     return _changed(answer, at.provider, "a registration")
 
 
-def update(at: Endpoint, record: ApplicationRecord, wanted: Mapping[str, Any], token: Secret) -> Client:
-    """RFC 7592 section 2.2. Every field goes again, and with it what the server had set that nobody declared; the
-    secret is left out, because a client cannot choose its own."""
+def update(
+    at: Endpoint, record: ApplicationRecord, wanted: Mapping[str, Any], token: Secret, secret: Callable[[], Secret]
+) -> Client:
+    """RFC 7592 section 2.2. Every field goes again, and with it what the server had set that nobody declared. The
+    secret is left out, because a client cannot choose its own; a server that refuses the request for that gets it, and
+    it must be the current one then.
+
+    `secret` is asked for the sealed one only where it is needed."""
     kept = {name: record.registration[name] for name in _SENT_BACK if name in record.registration}
-    body = {**kept, **wanted, "client_id": record.client_id}
+    body: dict[str, Any] = {**kept, **wanted, "client_id": record.client_id}
     answer = at.session.change("PUT", at.url, headers=JSON_ONLY, bearer=token, json=body)
+    if answer.status == 400 and error_member(answer) in _INCOMPLETE and record.secret is not None:
+        answer = at.session.change(
+            "PUT", at.url, headers=JSON_ONLY, bearer=token, json={**body, "client_secret": secret()}
+        )
     if answer.status >= 400:
         raise refusal(answer, at.provider, "a change of the client", _held(token))
     return _changed(answer, at.provider, "a change of the client")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, Unreachable
 from provisioner.model.observed import UNKNOWN, ObservedToken
-from provisioner.providers._client_auth import secrets_of
+from provisioner.providers._client_auth import NONE, default_method, secrets_of
 from provisioner.providers._introspection import ACCESS, REFRESH
 from provisioner.providers._oauth import send
 from provisioner.providers._refusals import error_member, refusal
@@ -65,7 +65,8 @@ def revoke_one(
 ) -> Revoked:
     """One revocation. Harmless to repeat, and repeated after a 503: the token still exists then (section 2.2.1).
 
-    UNSUPPORTED: no such endpoint, or `unsupported_token_type`. ALREADY_DEAD: the server does not know the token, which
+    UNSUPPORTED: no such endpoint, `unsupported_token_type`, or one that public clients may not use (Authlib's default,
+    against section 2.1). ALREADY_DEAD: the server does not know the token, which
     the RFC lets it answer with 200 and some servers do not.
     """
     fields = (("token", token), ("token_type_hint", hint))
@@ -78,4 +79,7 @@ def revoke_one(
         return Revoked.UNSUPPORTED
     if error in _UNKNOWN_TOKEN and answer.status != 401:
         return Revoked.ALREADY_DEAD
-    raise refusal(answer, at.provider, "a revocation", sent)
+    no = refusal(answer, at.provider, "a revocation", sent)
+    if isinstance(no, CredentialsRefused) and (credentials.auth_method or default_method(credentials)) == NONE:
+        return Revoked.UNSUPPORTED  # a public client has nothing to prove: it may not revoke here, whatever it says
+    raise no

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from provisioner.errors import CredentialsRefused, ProviderFailed, ProvisionerError, StepRefused
 from provisioner.model.desired import Application, ProviderConfig
@@ -16,7 +16,7 @@ from provisioner.model.recorded import ApplicationRecord
 from provisioner.net import embedded
 from provisioner.providers import _authorization, _device, _oauth, _registration, base
 from provisioner.providers._adopted import declared_credentials, no_credentials, observe, sealed_secret
-from provisioner.providers._client_auth import NONE, settle_method
+from provisioner.providers._client_auth import BASIC, NONE, POST, method_at, settle_method
 from provisioner.providers._introspection import ACCESS, REFRESH, introspect
 from provisioner.providers._metadata import ENDPOINTS, ServerMetadata, discover
 from provisioner.providers._oauth2_vendor import OAuth2
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 
 VENDOR = OAuth2()
 
+Result = TypeVar("Result")
 
-def _consent(wish: base.TokenWish) -> tuple[Field, ...]:
-    """OpenID Connect Core section 11: `offline_access` is ignored where the person is not asked for it anew."""
-    return (("prompt", "consent"),) if "offline_access" in wish.scopes else ()
+
+def _openid(wish: base.TokenWish) -> tuple[Field, ...]:
+    """OpenID Connect Core section 11: `offline_access` is ignored where the person is not asked for it anew. Section
+    3.1.2.1: some servers insist on a `nonce`, whose ID token nobody looks at here."""
+    consent = (("prompt", "consent"),) if "offline_access" in wish.scopes else ()
+    return (*consent, ("nonce", secrets.token_urlsafe(24))) if "openid" in wish.scopes else consent
 
 
 class Provider(base.Provider):
@@ -102,6 +106,21 @@ class Provider(base.Provider):
 
     def _settled(self, credentials: base.ClientCredentials) -> base.ClientCredentials:
         return settle_method(credentials, self.metadata().auth_methods)
+
+    def _asked_at(
+        self, setting: str, credentials: base.ClientCredentials, ask: Callable[[base.ClientCredentials], Result]
+    ) -> Result:
+        """`ask`, as the client is known at the revocation or introspection endpoint. Where neither announces methods,
+        RFC 8414 section 2 means client_secret_basic, which is tried after a refusal of what the token endpoint takes:
+        both requests may be repeated."""
+        announced = self.metadata().methods_at.get(setting)
+        settled = method_at(self._settled(credentials), announced)
+        try:
+            return ask(settled)
+        except CredentialsRefused:
+            if settled.auth_method != POST or announced is not None:
+                raise
+        return ask(replace(settled, auth_method=BASIC))
 
     # -- who asks ----------------------------------------------------------------------------------------------------
 
@@ -183,15 +202,19 @@ class Provider(base.Provider):
     def _introspect(self, token: Secret, credentials: base.ClientCredentials | None, hint: str) -> ObservedToken:
         if credentials is None or not self._has("introspection_url"):
             return ObservedToken(liveness=UNKNOWN, detail="the server has no introspection that this client may use")
-        at = self._endpoint("introspection_url")
-        return introspect(at, self._settled(credentials), token, hint, audience=self._audience())
+        at, audience = self._endpoint("introspection_url"), self._audience()
+        return self._asked_at(
+            "introspection_url", credentials, lambda who: introspect(at, who, token, hint, audience=audience)
+        )
 
     def revoke_token(self, credentials: base.ClientCredentials, access: Secret, refresh: Secret | None) -> base.Revoked:
         """Both halves, then looked at: some servers answer 200 and revoke nothing."""
         if not self._has("revocation_url"):
             return base.Revoked.UNSUPPORTED
-        at = self._endpoint("revocation_url")
-        claimed = revoke_pair(at, self._settled(credentials), access, refresh, audience=self._audience())
+        at, audience = self._endpoint("revocation_url"), self._audience()
+        claimed = self._asked_at(
+            "revocation_url", credentials, lambda who: revoke_pair(at, who, access, refresh, audience=audience)
+        )
         halves = [(access, ACCESS)] if refresh is None else [(access, ACCESS), (refresh, REFRESH)]
         left = set()
         for token, hint in halves:
@@ -216,7 +239,7 @@ class Provider(base.Provider):
             redirect_uri,
             wish.scopes,
             pkce=self._pkce(credentials),
-            extra=(*_oauth.target_fields(wish), *_consent(wish)),
+            extra=(*_oauth.target_fields(wish), *_openid(wish)),
         )
 
     def _pkce(self, credentials: base.ClientCredentials) -> bool:
@@ -305,7 +328,10 @@ class Provider(base.Provider):
         self, application: Application, record: ApplicationRecord, open_sealed: base.Opener
     ) -> tuple[ApplicationRecord, Mapping[str, Secret]]:
         (at, token), jwk = self._management(record, open_sealed), self._public_key(application)
-        client = _registration.update(at, record, _registration.wanted_metadata(application, jwk), token)
+        wanted = _registration.wanted_metadata(application, jwk)
+        client = _registration.update(
+            at, record, wanted, token, lambda: open_sealed(record.secret, record.id, "secret")
+        )
         return _registration.renewed_record(record, client, application, jwk), client.secrets
 
     def delete_application(self, record: ApplicationRecord, open_sealed: base.Opener) -> None:

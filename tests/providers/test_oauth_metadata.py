@@ -24,6 +24,7 @@ def test_the_path_is_inserted_and_appended() -> None:
     assert well_known_urls("https://id.invalid/a/b") == (
         "https://id.invalid/.well-known/oauth-authorization-server/a/b",
         "https://id.invalid/a/b/.well-known/openid-configuration",
+        "https://id.invalid/a/b/.well-known/oauth-authorization-server",
         "https://id.invalid/.well-known/openid-configuration/a/b",
     )
     assert well_known_urls("https://id.invalid/") == (
@@ -40,7 +41,7 @@ def test_each_place_is_looked_at(url: str) -> None:
 
 def test_a_page_in_place_of_the_document_is_passed_over() -> None:
     """Single-page applications answer 200 and HTML to every path."""
-    first, second, _ = well_known_urls(ISSUER)
+    first, second, *_ = well_known_urls(ISSUER)
     assert found({first: answer(200, b"<html>"), second: answer(200, DOCUMENT)}).issuer == ISSUER
 
 
