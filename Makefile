@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types bench completions consumers clean
+.PHONY: demo test test-all sweep lint types bench completions consumers clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
@@ -15,6 +15,11 @@ test: $(VENV)/.tested
 # Every test, the long ones too.
 test-all: $(VENV)/.developed
 	@$(BIN)/python -m pytest -n auto
+
+# Every kill point, every signal and a full disk at every point, and every fault at every request: docs/reliability.md.
+sweep: $(VENV)/.tested
+	@failed=0; $(BIN)/python tests/reliability/sweep.py || failed=1; \
+	  $(BIN)/python tests/reliability/matrix.py || failed=1; exit $$failed
 
 lint: $(VENV)/.developed
 	@$(BIN)/ruff check

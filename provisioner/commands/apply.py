@@ -127,7 +127,7 @@ def apply(
             stop = StopFlag()
             with interrupts(stop.ask):
                 result = carry_out(plan, providers, stop)
-        return Applied(plan, _closed(journal, listener, result))
+        return Applied(plan, _closed(journal, lock, listener, result))
 
 
 _COMMANDS = {"normal": "apply", "destroy": "destroy", "refresh-only": "refresh"}
@@ -161,7 +161,7 @@ def apply_plan(
             stop = StopFlag()
             with interrupts(stop.ask):
                 result = carry_out(plan, providers, stop)
-        return Applied(plan, _closed(journal, listener, result))
+        return Applied(plan, _closed(journal, lock, listener, result))
 
 
 def _executor(
@@ -212,8 +212,10 @@ def _begin(
     tell(journal, listener)
 
 
-def _closed(journal: Journal, listener: Listener, result: ApplyResult) -> ApplyResult:
+def _closed(journal: Journal, lock: HeldLock | None, listener: Listener, result: ApplyResult) -> ApplyResult:
     """With the head to keep elsewhere: who has it can show later that nothing up to here was changed."""
+    if journal.run is None and lock is not None:
+        journal.notices.extend(lock.notices)  # nothing was to do, and a dead run's lock was in the way all the same
     journal.close()
     tell(journal, listener)
     return replace(result, recorded=(journal.state.serial, journal.state.head))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from provisioner import times
 from provisioner.config.refs import Resolver
 from provisioner.engine.events import Listener
-from provisioner.errors import Diagnostic
+from provisioner.errors import Diagnostic, Invalid
 from provisioner.journal.journal import Draft, Journal
 from provisioner.journal.memory import HeadMemory
 from provisioner.journal.run import RunInfo, run_info
@@ -34,13 +34,15 @@ Reveal = Callable[[str], None]  # told every secret that is resolved, so that a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateOptions:
-    """`--accept-rollback`, `--lock`, `--lock-timeout`, `--parallelism`, `--note`."""
+    """`--accept-rollback`, `--lock`, `--lock-timeout`, `--parallelism`, `--note`; whom to tell of a wait for the
+    lock."""
 
     accept_rollback: bool = False
     lock: bool = True
     lock_timeout: timedelta = timedelta()
     parallelism: int = 10
     note: str | None = None  # why, in the user's words: recorded with the run
+    waiting: Callable[[Diagnostic], None] | None = None
 
 
 class Secrets:
@@ -100,8 +102,33 @@ def held(store: Store, options: StateOptions, run: RunInfo) -> Iterator[HeldLock
         return
     from provisioner.journal.locks import take_lock
 
-    with take_lock(store, run, lock_timeout=options.lock_timeout.total_seconds()) as lock:
+    patience = options.lock_timeout.total_seconds()
+    with take_lock(store, run, lock_timeout=patience, lease=_lease(), waiting=options.waiting) as lock:
         yield lock
+
+
+_LONGEST_LEASE = 3600
+
+
+def _lease() -> int:
+    """PROVISIONER_LOCK_LEASE, in whole seconds: after how long a silent holder's lock may be taken over. Shorter where
+    runners are often suspended, longer where the store is often out of reach. Raises Invalid."""
+    from provisioner.journal.locks import LEASE
+
+    text = os.environ.get("PROVISIONER_LOCK_LEASE", "").strip()
+    if not text:
+        return LEASE
+    try:
+        seconds = times.parse_duration(text).total_seconds()
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= _LONGEST_LEASE or seconds != int(seconds):
+        raise Invalid(
+            "usage",
+            f"PROVISIONER_LOCK_LEASE is {text!r}",
+            "Write a whole number of seconds between 1s and 1h, as in 60s or 5m, or leave it unset (60s).",
+        )
+    return int(seconds)
 
 
 @contextmanager
@@ -178,9 +205,8 @@ def recipients_of(desired: Desired, secrets: Secrets) -> tuple[tuple[str, ...], 
 def begin_sealing(
     desired: Desired, journal: Journal, sealer: Sealer, secrets: Secrets, run: RunInfo, lock: HeldLock | None
 ) -> list[Diagnostic]:
-    """`Journal.begin` for a run that may mint a secret: whom it is sealed to is known before anything is written,
-    and the
-    data key is durable before anything is sent."""
+    """`Journal.begin` for a run that may mint a secret: whom it is sealed to is known before anything is written, and
+    the data key is durable before anything is sent."""
     _, notices = recipients_of(desired, secrets)
     if journal.run is None:
         journal.begin(run, lock)

@@ -16,6 +16,7 @@ from provisioner import providers as registry
 from provisioner.engine import drafts, housekeeping, rotation
 from provisioner.engine.context import Clock, Context, Patience, Rescue, Stopped, Vendors
 from provisioner.engine.dispatch import execute
+from provisioner.engine.doubt import unanswered
 from provisioner.engine.ended import Ended, warning
 from provisioner.engine.events import (
     DONE,
@@ -28,15 +29,16 @@ from provisioner.engine.events import (
     Silent,
     StepResult,
 )
-from provisioner.engine.exits import exit_code
+from provisioner.engine.exits import asks_a_person, exit_code
 from provisioner.engine.interrupts import StopFlag
 from provisioner.engine.settle import drafts_to_settle, settle
 from provisioner.errors import Diagnostic, ProvisionerError, StateUntrusted, StoreFailed
 from provisioner.model.desired import Desired
 from provisioner.model.plan import NOTHING, Plan, Step
-from provisioner.model.recorded import ApplicationRecord, State
+from provisioner.model.recorded import ApplicationRecord, Operation, State
 from provisioner.providers.base import Provider
-from provisioner.records import dataclass, field
+from provisioner.records import dataclass, field, replace
+from provisioner.times import to_rfc3339
 
 if TYPE_CHECKING:
     from provisioner.journal.journal import Journal, RunInfo
@@ -128,6 +130,9 @@ def _result(
     if ctx.halted is not None:
         told = {d for result in results for d in result.diagnostics}
         said += [d for d in ctx.halted.diagnostics if d not in told]
+    left = list(ctx.state.operations.values())
+    told_of = {str(result.step.address) for result in results if result.status == IN_DOUBT}
+    said += [_asked(doubt) for doubt in left if asks_a_person(doubt) and str(doubt.address) not in told_of]
     if interrupted:
         said.append(warning("interrupted", None, "stopped by a signal", "What is recorded is complete up to here."))
     code = exit_code(
@@ -135,10 +140,16 @@ def _result(
         errors,
         halted=ctx.halted,
         interrupted=interrupted,
-        doubts=list(ctx.state.operations.values()),
+        doubts=left,
         desired=ctx.desired,
     )
     return ApplyResult(results=results, exit_code=code, diagnostics=tuple(said), interrupted=interrupted)
+
+
+def _asked(doubt: Operation) -> Diagnostic:
+    """Why this run and each one after it exits 3, until somebody has looked."""
+    error = unanswered(doubt, f"{doubt.op} of {to_rfc3339(doubt.since)} is in doubt")
+    return replace(error.diagnostics[0], severity="warning")
 
 
 def _before(ctx: Context, plan: Plan) -> list[Diagnostic]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from provisioner.engine.doubt import BY_A_PERSON, row
 from provisioner.engine.events import FAILED, HANDOFF, IN_DOUBT, StepResult
 from provisioner.errors import ProviderFailed, ProvisionerError
 from provisioner.model.desired import Desired
@@ -30,7 +31,8 @@ def exit_code(
         return halted.exit_code
     if any(result.status == FAILED for result in results):
         return 8 if errors and all(isinstance(error, ProviderFailed) for error in errors) else 1
-    waits = any(_waits(result) for result in results) or blocks_a_floor(doubts, desired)
+    left = list(doubts)
+    waits = any(_waits(result) for result in results) or blocks_a_floor(left, desired) or any(map(asks_a_person, left))
     return max((_after(error) for error in errors), default=0, key=_WORST.index) or (3 if waits else 0)
 
 
@@ -43,6 +45,11 @@ def _after(error: ProvisionerError) -> int:
 
 def _waits(result: StepResult) -> bool:
     return result.status in (HANDOFF, IN_DOUBT) or any(d.name in _WAITS for d in result.diagnostics)
+
+
+def asks_a_person(operation: Operation) -> bool:
+    """A doubt that no run can settle: it waits until somebody looked at the provider and said what happened."""
+    return row(operation.op).ends == BY_A_PERSON
 
 
 def blocks_a_floor(doubts: Iterable[Operation], desired: Desired) -> bool:

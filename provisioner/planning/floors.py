@@ -150,11 +150,15 @@ class _Floor:
         if not open_doubts:
             return None
         op = open_doubts[0]
-        summary = f"{self.floor.address}: a purchase of {op.amount} is in doubt since {to_rfc3339(op.since)}"
+        since = to_rfc3339(op.since)
+        summary = f"{self.floor.address}: a purchase of {op.amount} is in doubt since {since}"
         detail = (
             "Nothing more is bought for this account until it is settled: by a rise of the balance, or by a person who "
             f"looked at the vendor's invoices: `provisioner resolve {op.id} --as happened` or `--as did-not-happen`."
         )
+        if not op.in_doubt:
+            summary = f"{self.floor.address}: a purchase of {op.amount}, announced at {since}, has no outcome yet"
+            detail = f"Where its run still goes on it is in flight, and ends by itself. Where that run died: {detail}"
         # A warning, because the rest of the plan can go on; apply exits 3 for it.
         warning = Diagnostic(
             name="purchase-blocked", summary=summary, detail=detail, severity="warning", address=str(self.floor.address)

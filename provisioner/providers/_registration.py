@@ -102,8 +102,12 @@ def read(at: Endpoint, token: Secret) -> Client | None:
 def delete(at: Endpoint, token: Secret) -> bool:
     """RFC 7592 section 2.3. False on a 401: the client is gone already, or only the token for it is.
 
-    On some servers a deleted client's tokens live on, so they are revoked before this is called."""
+    A success is a 204, or at least says nothing: a page that came with 200 is a proxy's, and repeating is harmless. On
+    some servers a deleted client's tokens live on, so they are revoked before this is called. Raises InDoubt."""
     answer = at.session.change("DELETE", at.url, headers=JSON_ONLY, bearer=token, repeatable=True)
+    if answer.status < 300 and answer.status != 204 and answer.body.strip():
+        what = f"provider {at.provider}: the deletion of the client was answered {answer.status} with a body"
+        raise InDoubt("in-doubt", what, "RFC 7592 section 2.3 answers 204 with none. The next apply deletes it again.")
     if answer.status < 400 or answer.status in (401, 404):
         return answer.status != 401
     raise refusal(answer, at.provider, "to delete the client", _held(token))

@@ -66,6 +66,8 @@ def test_a_registration_in_doubt_stays_for_a_person(world: World) -> None:
     result = world.apply()
     assert result.exit_code == 3
     assert statuses(result) == {"application.app": "in_doubt", "token.app": "not_started"}
-    assert world.apply().exit_code == 0
+    again = world.apply()
+    assert again.exit_code == 3
+    assert "resolve" in again.diagnostics[0].detail
     assert [op.op for op in world.state().operations.values()] == ["application.register"]
     assert world.quiet()

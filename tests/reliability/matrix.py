@@ -1,6 +1,6 @@
 """The fault matrix: every way in which an answer can fail to come, at every request of every scene.
 
-    python tests/reliability/matrix.py                      all of it (`make matrix`)
+    python tests/reliability/matrix.py                      all of it (`make sweep`)
     python tests/reliability/matrix.py --scene NAME --fault KIND --at N      one trial, told in full
 
 A dry pass lists a scene's requests. Each is met by each fault in a trial of its own, from the same photograph; then the

@@ -147,6 +147,16 @@ def missing_package(location: str, extra: str) -> Invalid:
     )
 
 
+def busy(location: str, seconds: float) -> StoreFailed:
+    """Another process is in the middle of a write, and has been for `seconds`."""
+    return StoreFailed(
+        "state-unreachable",
+        f"Another process has been in the middle of a write to the recorded state at {location} for {seconds:g} s.",
+        "It was stopped there, or its disk hangs: let it go on (kill -CONT) or end it; `provisioner history` and the "
+        "next run find the state whole either way. Then run the command again.",
+    )
+
+
 def failed(location: str, what: str, why: object) -> StoreFailed:
     """`what` was tried: "append to", "read". `why` is an OS error's text or a server's."""
     return StoreFailed(

@@ -31,11 +31,12 @@ from provisioner.journal.files import (
     write_all,
 )
 from provisioner.journal.lockinfo import LockInfo, lock_from_json
-from provisioner.journal.stores.base import Position, Segment, failed, forgotten, moved, segment_name
+from provisioner.journal.stores.base import Position, Segment, busy, failed, forgotten, moved, segment_name
 from provisioner.times import from_rfc3339
 
 _SEGMENT = re.compile(r"(\d{8})\.jsonl")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOMENT = 20.0  # seconds that one append of another may take before we give up
 _SETTLED_NS = 2_000_000_000  # file times tick coarsely: a segment is only remembered once its last change is this old
 
 
@@ -257,10 +258,27 @@ class DirectoryStore:
             yield
             return
         try:
-            fcntl.flock(file, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
+            self._wait_for(file, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
             yield
         finally:
             os.close(file)
+
+    def _wait_for(self, file: int, kind: int) -> None:
+        """A moment is milliseconds. One that lasts belongs to a process that was stopped in it, or whose disk hangs:
+        whoever would wait for ever is told so. It cannot be taken over: the process may wake up in the middle of a
+        write."""
+        end = time.monotonic() + _MOMENT
+        pause = 0.0005
+        while True:
+            try:
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise busy(self.location, _MOMENT) from None
+                time.sleep(pause)
+                pause = min(pause * 2, 0.02)
+            else:
+                return
 
     @contextmanager
     def _guard(self, what: str) -> Iterator[None]:
