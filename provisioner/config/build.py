@@ -90,6 +90,8 @@ def _stem(path: Path, problems: Problems) -> str:
     return stem
 
 
+STORES = ("az", "file", "gs", "http", "https", "postgres", "postgresql", "s3")  # a location that is no directory
+
 # Terraform's settings of its http backend, for servers that lock elsewhere or with other methods.
 _HTTP_STATE = ("lock_address", "unlock_address", "lock_method", "unlock_method", "update_method")
 
@@ -111,8 +113,14 @@ def _state(tables: Mapping[str, Any], problems: Problems, directory: Path, stack
             state.bad("location", f"location {fault[1]}", fault[2], name=fault[0])
         return location, settings
     if "://" in location:
+        if location.partition("://")[0].lower() not in STORES:
+            known = ", ".join(f"{scheme}:" for scheme in STORES)
+            state.bad("location", "there is no store of this kind", f"Write a directory, or one of {known}.")
         return location, settings
     return os.path.join(directory, location), settings  # noqa: PTH118  # keeps a relative folder relative
+
+
+_RECIPIENTS = ("age1", "ssh-ed25519 ", "ssh-rsa ")
 
 
 def _encryption(tables: Mapping[str, Any], problems: Problems) -> Encryption:
@@ -124,6 +132,13 @@ def _encryption(tables: Mapping[str, Any], problems: Problems) -> Encryption:
                 "literal-secret",
                 "recipients holds a private key where a public one belongs",
                 "Write its public half (age-keygen -y prints it), and make another: this one stood in a file.",
+                path=("state", "encryption", "recipients", position),
+            )
+        elif not one.strip().startswith(_RECIPIENTS):  # the rest of it is read by whoever seals
+            problems.add(
+                "bad-value",
+                "this is no encryption recipient",
+                "Give an age recipient (age1...), or an SSH public key that age takes (ssh-ed25519 or ssh-rsa).",
                 path=("state", "encryption", "recipients", position),
             )
     identity = table.secret("identity")

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from provisioner.address import Address
+from provisioner.config.build import STORES
 from provisioner.config.load import load
 from provisioner.errors import Diagnostic, Invalid
+from provisioner.journal.stores.opening import supported
 from provisioner.model.desired import Desired, ImportBlock, Moved, Removed, SecretRef
 
 EZ = '[providers.ez]\ntype = "eztexting"\nbase_url = "sandbox"\n'
@@ -315,3 +317,9 @@ def test_loading_ten_thousand_applications_is_linear_and_below_a_second(tmp_path
     thousand, ten_thousand = min(seconds(1000) for _ in range(3)), seconds(10_000)
     assert ten_thousand < 3.0, "generous: the machine may be slow"
     assert ten_thousand < 25 * thousand
+
+
+def test_the_kinds_of_store_that_a_location_may_name_are_those_that_there_are() -> None:
+    """What `validate` lets pass is what the journal has a store for; a plain folder needs no scheme."""
+    kinds = {kind.removesuffix(":") for kind in supported() if kind.endswith(":")}
+    assert set(STORES) == kinds | {"file"}

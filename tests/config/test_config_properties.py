@@ -74,7 +74,7 @@ def test_any_declaration_that_loads_has_unique_addresses(tables: dict[str, Any])
 
 
 @settings(deadline=None)
-@given(st.lists(keys, unique=True, min_size=1, max_size=5), st.data())
+@given(st.lists(keys.filter(lambda key: "${" not in key), unique=True, min_size=1, max_size=5), st.data())
 def test_a_for_each_that_grows_by_a_key_adds_only_that_key(all_keys: list[str], data: st.DataObject) -> None:
     """Unlike a count, a key's instance does not depend on its neighbours or on their order."""
     without = data.draw(st.permutations(all_keys[1:]))
