@@ -190,7 +190,7 @@ def _run_table(caption: str, runs: Sequence[Run]) -> Html:
             text(run.actor),
             code(run.command) + ("" if run.ended else ' <span class="tag warning">did not end</span>'),
             counted(run.entries, "entry", "entries"),
-            " ".join(part for part in (link(run.ci_url, "pipeline"), text(run.note or "")) if part),
+            " ".join(part for part in (link(run.ci_url, "pipeline", f"run {run.id}"), text(run.note or "")) if part),
         )
         for run in runs
     ]

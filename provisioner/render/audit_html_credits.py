@@ -58,9 +58,11 @@ def _chart(case: Case, floor: Floor, bought: list[Bought], words: str) -> Html:
     def y(value: Decimal) -> float:
         return _HEIGHT - float(value / top) * (_HEIGHT - 14)
 
-    parts = [_grid(top, y), _axis(scale)]
+    lines, names = _grid(top, y)
+    parts = [lines, _axis(scale)]
     parts.append(_steps(scale, readings, end, y, minimum=True))
     parts.append(_steps(scale, readings, end, y, minimum=False))
+    parts.append(names)  # over the lines, so that their halo keeps them legible
     low = readings[-1].minimum
     above = y(low) - 5 if y(low) > 24 else y(low) + 14
     parts.append(f'<text class="minimum-name" x="100%" y="{above:.1f}" text-anchor="end">floor {amount(low)}</text>')
@@ -96,15 +98,16 @@ def _round_up(highest: Decimal) -> Decimal:
     return next((step * unit for step in steps if step * unit >= highest * Decimal("1.05")), 10 * unit)
 
 
-def _grid(top: Decimal, y: Heights) -> Html:
-    lines = []
+def _grid(top: Decimal, y: Heights) -> tuple[Html, Html]:
+    """The lines, and what each stands for."""
+    lines, names = [], []
     for share in (0, 1, 2, 3, 4):
         value = top * share / 4
         height = y(value)
         lines.append(f'<line class="grid" x1="0" x2="100%" y1="{height:.1f}" y2="{height:.1f}"/>')
         if share:
-            lines.append(f'<text x="0" y="{height - 3:.1f}">{amount(value.normalize() + 0)}</text>')
-    return "".join(lines)
+            names.append(f'<text x="0" y="{height - 3:.1f}">{amount(value.normalize() + 0)}</text>')
+    return "".join(lines), "".join(names)
 
 
 def _axis(scale: Scale) -> Html:

@@ -93,13 +93,15 @@ def section(name: str, title: str, content: Html) -> Html:
     return f'<section id="{name}" aria-labelledby="{name}-title">\n{head}\n{content}</section>\n'
 
 
-def link(url: str | None, label: str) -> Html:
-    """A link only where it is one to a page; anything else that stands in the record is shown as text."""
+def link(url: str | None, label: str, of: str = "") -> Html:
+    """A link only where it is one to a page; anything else that stands in the record is shown as text. `of` is what
+    tells it from others of the same label, for those who hear a list of them."""
     if url is None:
         return ""
     if not url.lower().startswith(("https://", "http://")):
         return code(url)
-    return f'<a href="{text(url)}" rel="noreferrer">{text(label)}</a>'
+    more = f'<span class="unseen"> of {text(of)}</span>' if of else ""
+    return f'<a href="{text(url)}" rel="noreferrer">{text(label)}{more}</a>'
 
 
 @dataclass(frozen=True, slots=True)

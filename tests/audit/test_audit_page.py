@@ -139,6 +139,20 @@ def test_a_link_is_one_only_to_a_page() -> None:
     assert link(None, "pipeline") == ""
 
 
+def test_links_of_one_label_are_told_apart(html: str) -> None:
+    """Read aloud one after another, each says whose pipeline it is; on the screen its row does."""
+    said = re.findall(r'<a href="https://ci[^>]*>(.*?)</a>', html)
+    assert len(said) > 5
+    assert len(set(said)) == len(said)
+    assert all(text.startswith('pipeline<span class="unseen"> of run 2026') for text in said)
+
+
+def test_a_level_s_name_is_drawn_over_the_lines(html: str) -> None:
+    """Its halo would else be crossed by the floor's line, and the figure could not be read."""
+    drawing = next(part for part in html.split("<svg") if "credits.tm: balance" in part)
+    assert drawing.index('class="minimum"') < drawing.index(">90</text>")
+
+
 def test_sentences_get_code_and_readable_times() -> None:
     """What is typed stands in code, times are for people, markup is text."""
     found = prose("Run `provisioner apply <x>` before 2026-12-01T08:00:00Z & then, not 2026-99-99T00:00:00Z.")
