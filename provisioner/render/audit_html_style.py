@@ -103,7 +103,8 @@ dl{grid-template-columns:1fr}dt{margin-top:.4rem}
 body{font-size:10.5pt}.page{max-width:none;padding:0}nav{display:none}
 svg,.tag,.verdict,.tiles li{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .tag,.verdict,.tiles li{border:1px solid}.verdict{border-left-width:5px}
-.axis{position:static}h2,h3,h4,h4+p,figcaption,.legend,.axis,summary,thead{break-after:avoid}figure,tr,.tiles li{break-inside:avoid}
+.axis{position:static}h2,h3,h4,h4+p,figcaption,.legend,.axis{break-after:avoid}
+figure,tr,details,.tiles li{break-inside:avoid}
 details:not([open]){display:none}
 summary{color:var(--ink);list-style:none}summary::marker{content:""}
 a{color:inherit;text-decoration:none}
