@@ -21,6 +21,7 @@ CODES: dict[str, Code] = {
     "unknown-address": Code("E0002", "an address names nothing in the file or the recorded state"),
     "no-such-file": Code("E0003", "a file that was named does not exist or cannot be read"),
     "needs-approval": Code("E0004", "apply without a terminal needs --auto-approve or a saved plan"),
+    "output-lost": Code("E0005", "what was to be printed could not be written"),
     "internal": Code("E0099", "a fault of this program; please report it"),
     # desired-state file
     "toml-syntax": Code("E0101", "the file is not TOML"),
@@ -99,6 +100,7 @@ CODES: dict[str, Code] = {
     "state-moved-away": Code("W0406", "an old copy of a recorded state that was moved is being read"),
     "clock-behind": Code("W0407", "this machine's clock is behind the recorded state's newest entry"),
     "lock-awaited": Code("W0408", "another run holds the lock, and it is waited for"),
+    "summary-unwritten": Code("W0001", "the job summary could not be written"),
     "lives-too-short": Code("W0101", "a token cannot live until the next run"),
     "unknown-scope": Code("W0104", "a scope that the vendor has not published, and that is close to one that it has"),
     "unverified-lifetime": Code("W0102", "the vendor's token lifetime is not known beforehand"),

@@ -31,6 +31,22 @@ from provisioner.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A line of the desired-state file, without what may be a secret. `start` and `end` are the characters that are
+    meant, `byte` is where the line begins in the file, `context` the header of its table."""
+
+    code: str
+    start: int
+    end: int
+    byte: int
+    context: str | None = None
+
+    def offset(self, characters: int) -> int:
+        """Bytes from the beginning of the line."""
+        return len(self.code[:characters].encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
     """One message for a person and for machines. `name` is a key of `codes.CODES`.
 
@@ -45,6 +61,7 @@ class Diagnostic:
     file: str | None = None
     line: int | None = None
     key_path: str | None = None  # `applications.campaigns.scopes[1]`
+    snippet: Snippet | None = None
 
     @property
     def code(self) -> str:
@@ -53,9 +70,10 @@ class Diagnostic:
     def masked(self, mask: Callable[[str], str]) -> Diagnostic:
         """The same with `mask` over what other people's code may have worded."""
         summary, detail = mask(self.summary), mask(self.detail)
-        return (
-            self if (summary, detail) == (self.summary, self.detail) else replace(self, summary=summary, detail=detail)
-        )
+        snippet = self.snippet if self.snippet is None or mask(self.snippet.code) == self.snippet.code else None
+        if (summary, detail, snippet) == (self.summary, self.detail, self.snippet):
+            return self
+        return replace(self, summary=summary, detail=detail, snippet=snippet)
 
     def to_json(self) -> dict[str, Any]:
         """Terraform's diagnostic shape and our stable code."""
@@ -69,15 +87,27 @@ class Diagnostic:
         if self.address is not None:
             found["address"] = self.address
         if self.file is not None:
-            line = self.line or 1
-            found["range"] = {
-                "filename": self.file,
-                "start": {"line": line, "column": 1, "byte": 0},
-                "end": {"line": line, "column": 1, "byte": 0},
+            found["range"] = {"filename": self.file, "start": self._place(end=False), "end": self._place(end=True)}
+        if self.snippet is not None:
+            found["snippet"] = {
+                "context": self.snippet.context,
+                "code": self.snippet.code,
+                "start_line": self.line,
+                "highlight_start_offset": self.snippet.offset(self.snippet.start),
+                "highlight_end_offset": self.snippet.offset(self.snippet.end),
+                "values": [],
             }
         if self.key_path is not None:
             found["key_path"] = self.key_path
         return found
+
+    def _place(self, *, end: bool) -> dict[str, int]:
+        """One end of a range: its line and column from 1, its byte in the file from 0; the file's beginning where no
+        more is known."""
+        if self.snippet is None:
+            return {"line": self.line or 1, "column": 1, "byte": 0}
+        at = self.snippet.end if end else self.snippet.start
+        return {"line": self.line or 1, "column": at + 1, "byte": self.snippet.byte + self.snippet.offset(at)}
 
 
 class ProvisionerError(Exception):

@@ -83,7 +83,7 @@ class Console:
         """The exit code once everything is written, or is known not to be."""
         self.flush()
         if self.lost_output is not None and code == 0:
-            self.err(f"Error: the output could not be written: {self.lost_output}")
+            self.err("Error: " + coded("output-lost", f"the output could not be written: {self.lost_output}"))
             return 1
         return code
 
@@ -102,6 +102,13 @@ class Console:
             if number not in (errno.EPIPE, errno.EIO, errno.EBADF, None) and stream is self.stdout:
                 self.lost_output = os.strerror(number or 0)
             _to_nowhere(stream)
+
+
+def coded(name: str, text: str) -> str:
+    """One line of a diagnostic that no view can tell any more: its code, its name, the sentence."""
+    from provisioner.codes import CODES
+
+    return f"{CODES[name].code} {name}: {text}"
 
 
 def _to_nowhere(stream: TextIO) -> None:

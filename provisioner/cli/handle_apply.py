@@ -95,8 +95,7 @@ class _Asker:
             return True
         self.asked = True
         style = Style(color=self.console.colour())
-        destroying = plan.options.mode == "destroy"
-        return self.console.ask(human_apply.approval_question(plan.stack, style, destroying=destroying)) == "yes"
+        return self.console.ask(human_apply.approval_question(plan.stack, style, mode=plan.options.mode)) == "yes"
 
     def cancelled(self, plan: Plan) -> int:
         destroying = plan.options.mode == "destroy"

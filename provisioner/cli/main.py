@@ -11,7 +11,7 @@ import os
 from provisioner.cli import argv, guide
 from provisioner.cli.arguments import build, build_group
 from provisioner.cli.catalogue import COMMANDS, STREAMING
-from provisioner.cli.console import Console
+from provisioner.cli.console import Console, coded
 from provisioner.cli.parser import UsageError
 
 TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
@@ -36,6 +36,10 @@ def main(words: list[str]) -> int:
         code = _wrong(fault, command, words, console)
     except KeyboardInterrupt:
         code = 130
+    except Exception as fault:  # noqa: BLE001  # the telling of a fault failed: even then nobody reads a traceback
+        said = coded("internal", f"a fault of this program ({type(fault).__name__}). Please report it.")
+        console.err(f"Error: {said}")
+        code = 1
     return console.finish(code)
 
 
@@ -89,6 +93,7 @@ def _guarded(module: str, name: str, options: argparse.Namespace, console: Conso
     from provisioner.cli.views import choose
 
     view = choose(options, console)
+    options.tell = view.notice
     with signals.installed():
         try:
             handler = getattr(_module(module), name)

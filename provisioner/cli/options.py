@@ -29,6 +29,7 @@ def state_options(typed: argparse.Namespace) -> StateOptions:
         lock_timeout=duration("--lock-timeout", getattr(typed, "lock_timeout", "0s")),
         parallelism=getattr(typed, "parallelism", 10),
         note=getattr(typed, "note", None),
+        waiting=getattr(typed, "tell", None),
     )
 
 
@@ -39,6 +40,7 @@ def plan_options(typed: argparse.Namespace, mode: str | None = None) -> PlanOpti
     if typed.refresh_only and not typed.refresh:
         raise Invalid("usage", "--refresh-only and --refresh=false leave nothing to do", "Choose one of them.")
     found = mode or ("destroy" if typed.destroy else "refresh-only" if typed.refresh_only else "normal")
+    _fits(found, typed)
     return PlanOptions(
         mode=found,
         targets=tuple(typed.target),
@@ -46,6 +48,18 @@ def plan_options(typed: argparse.Namespace, mode: str | None = None) -> PlanOpti
         replaces=tuple(typed.replace),
         allows=tuple(_allowed(name) for name in typed.allow),
     )
+
+
+def _fits(mode: str, typed: argparse.Namespace) -> None:
+    """Raises Invalid for what the mode would have to ignore: a flag that changes nothing misleads whoever typed it."""
+    idle = {
+        "destroy": (("--replace", typed.replace),),
+        "refresh-only": (("--replace", typed.replace), ("--target", typed.target), ("--exclude", typed.exclude)),
+    }
+    given = [flag for flag, value in idle.get(mode, ()) if value]
+    if given:
+        why = "nothing is made anew by it" if mode == "destroy" else "it records all that the providers say"
+        raise Invalid("usage", f"{', '.join(given)} cannot be used with --{mode}: {why}", "Leave out one of them.")
 
 
 def _allowed(name: str) -> str:

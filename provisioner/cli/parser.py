@@ -26,8 +26,9 @@ def nearest(word: str, names: Iterable[object]) -> str:
     """` Did you mean 'x'?`, or nothing."""
     import difflib
 
-    hits = difflib.get_close_matches(word, [str(name) for name in names], 1, 0.6)
-    return f" Did you mean {hits[0]!r}?" if hits else ""
+    bare = {str(name).lstrip("-"): str(name) for name in names}  # two dashes in common make no two options alike
+    hits = difflib.get_close_matches(word.lstrip("-"), bare, 1, 0.6)
+    return f" Did you mean {bare[hits[0]]!r}?" if hits else ""
 
 
 class Switch(argparse.Action):

@@ -11,7 +11,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from provisioner.cli.console import Console
+from provisioner.cli.console import Console, coded
 from provisioner.errors import Diagnostic, ProvisionerError
 from provisioner.records import replace
 
@@ -108,4 +108,5 @@ def append(text: str, console: Console) -> None:
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(console.masker.mask(text) + "\n")
     except OSError as fault:
-        console.err(f"Warning: the job summary could not be written: {fault.strerror}")
+        said = coded("summary-unwritten", f"the job summary could not be written: {fault.strerror}")
+        console.err(f"Warning: {said}")

@@ -41,6 +41,8 @@ def load_file(options: FileOptions) -> Desired:
 def write_private(path: str, data: bytes) -> None:
     """A file of mode 0600, whole or not at all: written beside its place, flushed, and moved there. Raises Invalid."""
     target = Path(path)
+    if not target.name:  # `.`, `/` or nothing at all
+        raise Invalid("usage", f"{path!r} is no name of a file", "Name the file that is to be written.")
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)

@@ -56,6 +56,14 @@ class Generator:
                 taken.add(key)
                 self.add(key, provider, shown if shown.name else replace(shown, name=name))
         for block in wanted.values():
+            held = _declared_with(block.id, observed)
+            if held is not None:
+                raise Invalid(
+                    "duplicate",
+                    f"The application with the id {block.id} is declared already, as {held}",
+                    "One thing has one address: a [[moved]] block gives it another.",
+                    address=str(block.to),
+                )
             raise Invalid(
                 "unknown-address",
                 f"No provider lists an application with the id {block.id}",
@@ -67,9 +75,20 @@ class Generator:
         self.found.append(Found(key, provider, seen))
 
     def write(self) -> None:
-        """One `[applications.NAME]` each, as it is at the vendor."""
+        """One `[applications.NAME]` each, as it is at the vendor; no file where there is none."""
+        if not self.found:
+            return
         tables = {one.key: _table(one) for one in self.found}
         write_private(self.path, (_HEAD + "\n" + tomli_w.dumps({"applications": tables})).encode())
+
+
+def _declared_with(vendors_id: str, observed: Observed) -> str | None:
+    """The address of a declared application that has this id at its vendor."""
+    for provider in observed.providers.values():
+        for address, seen in provider.applications.items():
+            if seen.client_id == vendors_id:
+                return address
+    return None
 
 
 def _shown(provider: Provider, name: str, unmanaged: Sequence[str]) -> Iterator[tuple[str, ObservedApplication]]:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from provisioner.config import lines
 from provisioner.config.lines import KeyPath
+from provisioner.config.snippets import snippet
 from provisioner.errors import Diagnostic, Invalid
 from provisioner.records import dataclass, field
 
@@ -73,6 +74,7 @@ class Problems:
             return
         self._said.add((name, origin.file, where, summary))
         self._places.add((where, None if address is None else str(address)))
+        line = line if line is not None else (origin.line_of(local) if local else None)
         self.found.append(
             Diagnostic(
                 name=name,
@@ -80,8 +82,9 @@ class Problems:
                 detail=detail,
                 address=None if address is None else str(address),
                 file=origin.file or None,
-                line=line if line is not None else (origin.line_of(local) if local else None),
+                line=line,
                 key_path=where,
+                snippet=None if line is None else snippet(origin.text, line, summary),
             )
         )
 

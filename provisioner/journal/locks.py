@@ -24,6 +24,7 @@ from provisioner.records import replace
 from provisioner.times import to_rfc3339
 
 LEASE = 60  # seconds
+A_MOMENT = 0.4  # seconds of waiting that nobody needs to hear of; Terraform's own measure
 RENEWALS = 6  # a lease is renewed so often that five in a row may be missed
 
 
@@ -51,12 +52,15 @@ def take_lock(
     lease: int = LEASE,
     clock: Callable[[], datetime] = times.now,
     sleep: Callable[[float], None] = time.sleep,
+    waiting: Callable[[Diagnostic], None] | None = None,
 ) -> HeldLock:
-    """Takes the lock, waiting up to `lock_timeout` seconds, and keeps it renewed until `release`.
+    """Takes the lock, waiting up to `lock_timeout` seconds, and keeps it renewed until `release`. `waiting` is told
+    once whom it waits for, where that takes longer than a moment.
 
     Raises LockHeld "lock-held" saying who holds it, StoreFailed where the store cannot be reached.
     """
-    deadline = time.monotonic() + lock_timeout
+    began = time.monotonic()
+    deadline = began + lock_timeout
     pause = 0.05
     while True:
         held, taken_over = _try(store, run, lease, clock)
@@ -67,6 +71,9 @@ def take_lock(
         left = deadline - time.monotonic()
         if left <= 0:
             raise lock_held(held)
+        if waiting is not None and time.monotonic() - began >= A_MOMENT:
+            waiting(lock_awaited(held, left))
+            waiting = None
         sleep(min(pause, left))
         pause = min(pause * 2, 1.0)
 
@@ -87,12 +94,24 @@ def _try(
     return HeldLock(store, info, clock), other
 
 
-def lock_held(other: LockInfo) -> LockHeld:
+def lock_awaited(other: LockInfo, left: float) -> Diagnostic:
+    return Diagnostic(
+        name="lock-awaited",
+        severity="note",
+        summary="Acquiring state lock. This may take a few moments...",  # Terraform's words
+        detail=f"It is held by {_holder(other)}. The wait ends in {max(1, round(left))} s.",
+    )
+
+
+def _holder(other: LockInfo) -> str:
     process = f" (process {other.pid})" if other.pid else ""
+    return f"{other.who} on {other.host}{process} since {to_rfc3339(other.since)}, for {other.operation}"
+
+
+def lock_held(other: LockInfo) -> LockHeld:
     return LockHeld(
         "lock-held",
-        f"The recorded state is locked by {other.who} on {other.host}{process} "
-        f"since {to_rfc3339(other.since)}, for {other.operation}.",
+        f"The recorded state is locked by {_holder(other)}.",
         f"Wait for it with --lock-timeout 5m. If that run is certainly over: provisioner force-unlock {other.id}",
     )
 

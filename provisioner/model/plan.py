@@ -181,6 +181,9 @@ class Plan:
 
     @property
     def has_changes(self) -> bool:
+        """A step that changes something; of a refresh-only plan, a difference that it would record."""
+        if self.options.mode == "refresh-only":
+            return bool(self.drift)
         return any(step.is_change for step in self.steps)
 
     @property

@@ -163,6 +163,6 @@ def strangers(state: State, observed: Observed) -> tuple[Diagnostic, ...]:
         if names:
             shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
             summary = f"at {provider} there are applications that nobody declared: {shown}"
-            detail = "No drift. `provisioner plan --generate-config-out FILE` writes TOML for what exists."
+            detail = "That is no drift. `provisioner plan --generate-config-out FILE` writes TOML for what exists."
             found.append(Diagnostic(name="unmanaged-application", summary=summary, detail=detail, severity="note"))
     return tuple(found)

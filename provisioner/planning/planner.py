@@ -123,8 +123,7 @@ def situation_of(
         by_address.setdefault(moved, []).append(operation)
     replaces: tuple[Address, ...] = ()
     if options.replaces:
-        known = {*records, *declared, *(address for a in declared.values() for address, _ in a.token_addresses)}
-        replaces = selection.addresses(options.replaces, known, "--replace")
+        replaces = selection.replacements(options.replaces, desired, records, vendors)
     return Situation(
         desired=desired,
         state=state,

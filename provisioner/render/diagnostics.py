@@ -23,6 +23,8 @@ def diagnostic_text(found: Diagnostic, style: Style = PLAIN, *, width: int = 78)
     lines = [style.paint(head, _COLORS[found.severity], "bold") + style.paint(one_line(found.summary), "bold")]
     lines.append(style.paint(f"  {found.code} {found.name}", "dim"))
     lines += [f"  {place}" for place in _places(found)]
+    if found.snippet is not None:
+        lines.append(f"    {found.line}: {one_line(found.snippet.code.strip())}")
     if found.detail:
         lines += ["", *_wrapped(found.detail, width - 2)]
     if not style.color:

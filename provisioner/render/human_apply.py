@@ -17,23 +17,31 @@ from provisioner.render.sentences import (
 )
 from provisioner.render.style import PLAIN, Style, counted
 
-APPROVE = "Do you want to perform these actions?"
-DESTROY = "Do you really want to destroy all resources?"
+_NO_UNDO = "  There is no undo. Only 'yes' will be accepted to confirm."
+_QUESTIONS = {
+    "normal": (
+        "Do you want to perform these actions?",
+        "  Provisioner will perform the actions described above.\n  Only 'yes' will be accepted to approve.",
+    ),
+    "destroy": (
+        "Do you really want to destroy all resources?",
+        f"  Provisioner will destroy all your managed resources, as shown above.\n{_NO_UNDO}",
+    ),
+    "refresh-only": (
+        "Would you like to update the recorded state to reflect these detected changes?",
+        f"  Provisioner will record these changes and change nothing at the providers.\n{_NO_UNDO}",
+    ),
+}
 CANCELLED = "Apply cancelled."
 SHOWN = 20  # things for persons to do that an ordinary summary spells out
 DESTROY_CANCELLED = "Destroy cancelled."
 
 
-def approval_question(stack: str, style: Style = PLAIN, *, destroying: bool = False) -> str:
-    """Ends where the answer is typed. Only `yes` is a yes."""
-    question = f'{DESTROY if destroying else APPROVE} (stack "{stack}")'
-    explained = (
-        "  Provisioner will destroy all your managed resources, as shown above.\n"
-        "  There is no undo. Only 'yes' will be accepted to confirm."
-        if destroying
-        else "  Provisioner will perform the actions described above.\n  Only 'yes' will be accepted to approve."
-    )
-    return f"\n{style.paint(question, 'bold')}\n{explained}\n\n  {style.paint('Enter a value:', 'bold')} "
+def approval_question(stack: str, style: Style = PLAIN, *, mode: str = "normal") -> str:
+    """Ends where the answer is typed. Only `yes` is a yes. `mode` is the plan's."""
+    asked, explained = _QUESTIONS[mode]
+    question = f'{asked} (stack "{stack}")'
+    return f"{style.paint(question, 'bold')}\n{explained}\n\n  {style.paint('Enter a value:', 'bold')} "
 
 
 def started(step: Step, style: Style = PLAIN) -> str:

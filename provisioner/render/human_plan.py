@@ -9,7 +9,7 @@ from provisioner.model.plan import CREATE, DELETE, FORGET, NOOP, PURCHASE, READ,
 from provisioner.render.human_values import Attributes
 from provisioner.render.money import money_and_people
 from provisioner.render.resource_values import after_values, before_values, sensitive_keys, without_secrets
-from provisioner.render.style import PLAIN, Style, one_line
+from provisioner.render.style import PLAIN, Style, counted, one_line
 
 CALM = 100  # more changes than this are counted, and only the exceptional ones are drawn
 RULE = "─" * 77
@@ -28,6 +28,9 @@ _LEGEND = {
 # tfcmt cuts the plan out of the output between these very lines, and panics where the first pair is not complete.
 _DRIFT_BEGINS = "Note: Objects have changed outside of Terraform"
 _DRIFT_ENDS = "Unless you have made equivalent changes to your configuration"
+_REFRESH_ONLY = """\
+This is a refresh-only plan, so Provisioner will not take any actions to undo these. If you were expecting these
+changes then you can apply this plan to record the updated values without changing anything at the providers."""
 _STEPS_BEGIN = "Terraform will perform the following actions:"
 
 
@@ -35,14 +38,16 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
     """The whole plan, ending with a newline. Diagnostics are not in it: `render.diagnostics` draws them after it.
 
     More than `CALM` changes are counted by action, type and provider, and only destroys, handoffs, purchases and
-    what stands in doubt are drawn, unless `full`.
+    what stands in doubt are drawn, unless `full`: every purchase, and of the others the first `CALM`.
     """
     parts: list[str] = []
     if plan.drift:
-        parts.append(drift_section(plan.drift, style, full=full))
+        parts.append(drift_section(plan.drift, style, full=full, only=plan.options.mode == "refresh-only"))
     changes = plan.changes
-    if not changes:
+    if not plan.has_changes:
         parts.append(_no_changes(plan, style))
+    elif not changes:
+        parts.append(style.paint(only_recorded(plan), "bold"))
     else:
         parts.append("\n".join(_legend(changes)))
         parts.append(style.paint(_STEPS_BEGIN, "bold"))
@@ -56,8 +61,10 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
 
 def brief(plan: Plan, style: Style = PLAIN) -> str:
     """A plan that was reviewed before, as its apply begins: the counts, the money, who is waited for."""
-    if not plan.changes:
+    if not plan.has_changes:
         return _no_changes(plan, style) + "\n"
+    if not plan.changes:
+        return style.paint(only_recorded(plan), "bold") + "\n"
     return "\n".join([style.paint(summary_line(plan), "bold"), *money_and_people(plan)]) + "\n"
 
 
@@ -66,6 +73,12 @@ def summary_line(plan: Plan) -> str:
     counts = plan.counts()
     imported = f"{counts['import']} to import, " if counts["import"] else ""
     return f"Plan: {imported}{counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy."
+
+
+def only_recorded(plan: Plan) -> str:
+    """What a refresh-only plan comes to, where something differs."""
+    count = counted(len(plan.drift), "difference")
+    return f"Nothing will be changed at the providers; {count} will be recorded."
 
 
 def saved_hint(path: str) -> str:
@@ -176,7 +189,11 @@ def _steps(changes: tuple[Step, ...], style: Style, *, full: bool) -> list[str]:
     if full or len(changes) <= CALM:
         return [step_block(step, style) for step in changes]
     exceptional = [step for step in changes if is_exceptional(step)]
-    return [_table(changes), *(step_block(step, style) for step in exceptional)]
+    shown = [step for n, step in enumerate(exceptional) if n < CALM or step.operation == PURCHASE]
+    parts = [_table(changes), *(step_block(step, style) for step in shown)]
+    if len(shown) < len(exceptional):
+        parts.append(f"  and {len(exceptional) - len(shown)} more exceptional ones (--full draws them all).")
+    return parts
 
 
 def is_exceptional(step: Step) -> bool:
@@ -222,9 +239,12 @@ _SAME = (
 )
 
 
-def drift_section(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool = False) -> str:
-    """What changed at the providers behind the recorded state's back, as it stands above a plan."""
+def drift_section(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool = False, only: bool = False) -> str:
+    """What changed at the providers behind the recorded state's back, as it stands above a plan. `only`: of a
+    refresh-only plan, which undoes nothing."""
     closing = f"{_DRIFT_ENDS}, the following plan may\ninclude actions to undo or respond to these changes.\n\n{RULE}"
+    if only:
+        closing = f"{_REFRESH_ONLY}\n\n{RULE}"
     return "\n\n".join([style.paint(_DRIFT_BEGINS, "bold"), drift_blocks(drifts, style, full=full), closing])
 
 

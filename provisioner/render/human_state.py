@@ -22,6 +22,7 @@ from provisioner.render.style import PLAIN, Style, counted, one_line
 from provisioner.times import format_duration, from_rfc3339
 
 NO_STATE = "The state is empty: nothing has been recorded yet.\n"
+NO_RESOURCES = "The state is empty: no resources are recorded.\n"
 NO_DRIFT = "No drift. What the providers say is what is recorded."
 
 
@@ -29,7 +30,7 @@ def state_text(state: State, *, now: datetime, style: Style = PLAIN, running: st
     """What `show` prints: each object as Terraform draws it, then what is in doubt."""
     blocks = [_block(record, values, now, style) for record, values in all_record_values(state, now)]
     doubts = doubts_text(state, style, running=running)
-    return "\n".join([*blocks, *([doubts] if doubts else [])]) or NO_STATE
+    return "\n".join([*blocks, *([doubts] if doubts else [])]) or (NO_RESOURCES if state.serial else NO_STATE)
 
 
 def resource_text(records: Sequence[ResourceRecord], state: State, *, now: datetime, style: Style = PLAIN) -> str:

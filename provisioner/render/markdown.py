@@ -8,7 +8,7 @@ from provisioner.engine.events import ApplyResult
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import DELETE, FORGET, NOOP, UPDATE, Due, Plan, Step
 from provisioner.render.human_apply import handoff_section
-from provisioner.render.human_plan import header, human_plan, summary_line
+from provisioner.render.human_plan import header, human_plan, only_recorded, summary_line
 from provisioner.render.money import money_and_people
 from provisioner.render.sentences import applied_line, waiting_lines
 from provisioner.render.style import counted, one_line, paragraph
@@ -86,6 +86,8 @@ def _headline(plan: Plan) -> str:
     if not plan.has_changes:
         return "**No changes.** What is recorded and what the providers say match the file."
     refused = " It is refused, and cannot be applied." if plan.refused else ""
+    if not plan.changes:
+        return f"**{only_recorded(plan)}**{refused}"
     return f"**{summary_line(plan)}**{refused}"
 
 

@@ -29,6 +29,13 @@ def test_what_cannot_be_written_or_read_is_4(tmp_path: Path) -> None:
         read_file(str(tmp_path / "no"), "The plan file")
 
 
+@pytest.mark.parametrize("name", ["", ".", "/", "./"])
+def test_what_is_no_name_of_a_file_is_4(name: str) -> None:
+    """`--out=` and `--out=.` are slips, not faults of this program."""
+    with pytest.raises(Invalid, match="is no name of a file"):
+        write_private(name, b"")
+
+
 @pytest.mark.parametrize("typed", ["region", "=x"])
 def test_a_variable_without_a_value_is_refused(typed: str) -> None:
     """--var takes NAME=VALUE."""

@@ -16,7 +16,7 @@ import pytest
 from journal_world import NOW, begun, filled, intent, opened, run, store_in
 
 from provisioner import times
-from provisioner.errors import HeadMoved, LockHeld, StoreFailed
+from provisioner.errors import Diagnostic, HeadMoved, LockHeld, StoreFailed
 from provisioner.journal.lockinfo import lock_from_json, machine_id, process_start
 from provisioner.journal.locks import force_unlock, new_lock, take_lock
 from provisioner.journal.run import run_info
@@ -54,6 +54,30 @@ def test_waiting_gets_the_lock_when_it_is_released(tmp_path: Path) -> None:
         assert len(slept) == 3
     with take_lock(store, run()), pytest.raises(LockHeld):
         take_lock(store, run(), lock_timeout=0.1)
+
+
+def test_a_wait_is_said_once_and_names_whom_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Terraform's words; a wait of less than a moment is not worth a line."""
+    monkeypatch.setattr("provisioner.journal.locks.A_MOMENT", 0.02)
+    store = store_in(tmp_path)
+    held = take_lock(store, run("apply"))
+    slept: list[float] = []
+    said: list[Diagnostic] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(0.02 if len(slept) < 4 else 0)
+        if len(slept) == 6:
+            held.release()
+
+    with take_lock(store, run("plan"), lock_timeout=60, sleep=sleep, waiting=said.append):
+        (found,) = said
+    assert (found.code, found.severity) == ("W0408", "note")
+    assert found.summary.startswith("Acquiring state lock.")
+    assert "ann" in found.detail
+    assert "for apply. The wait ends in 60 s." in found.detail
+    with take_lock(store, run("plan"), lock_timeout=60, waiting=said.append):
+        assert len(said) == 1
 
 
 def test_a_dead_process_of_this_machine_loses_its_lock_at_once(tmp_path: Path) -> None:

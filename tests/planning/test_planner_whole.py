@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning_world import NOW, application, desired, observed, plan, state, step, token
+from planning_world import NOW, application, desired, floor, observed, plan, state, step, token
 
 from provisioner.errors import Invalid
 from provisioner.model.desired import Removed, Safety
@@ -83,6 +83,30 @@ def test_target_of_nothing_is_an_error_with_a_suggestion() -> None:
         plan(desired(application("rotating")), state(), targets=("token.appp",))
     assert caught.value.diagnostics[0].name == "unknown-address"
     assert "token.app" in caught.value.diagnostics[0].detail
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "said"),
+    [
+        ("token.many", "E0002", """--replace='token.many["web"]'"""),
+        ("application.found", "E0109", "--replace='token.found'"),
+        ("credits.ez", "E0109", "nothing to replace"),
+        ("application.plain", "E0002", "token.plain"),
+        ("token.plian", "E0002", "token.plain"),
+    ],
+)
+def test_a_replacement_that_could_not_come_is_refused(named: str, code: str, said: str) -> None:
+    """A whole table of instances, what a person made, a floor, a resource that the vendor does not have."""
+    want = desired(
+        application("rotating", "many", consumers=("web", "worker")),
+        application("rotating", "plain"),
+        application("panel", "found"),
+        floors=(floor("rotating"),),
+    )
+    with pytest.raises(Invalid) as caught:
+        plan(want, state(), replaces=(named,))
+    found = caught.value.diagnostics[0]
+    assert (found.code, said in found.summary + found.detail) == (code, True), found
 
 
 def test_target_brings_what_it_depends_on() -> None:

@@ -60,7 +60,9 @@ def _stream() -> str:
 
 def _running() -> str:
     result = sample.result()
-    text = human_apply.approval_question("messaging") + "\n"
+    text = (
+        "\n".join(human_apply.approval_question("messaging", mode=mode) for mode in ("normal", "refresh-only")) + "\n"
+    )
     for ended in result.results:
         text += human_apply.started(ended.step) + human_apply.progress(ended.step, 75.0) + human_apply.finished(ended)
     return text + human_apply.apply_end(result)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from provisioner.cli import reports
 from provisioner.cli.console import Console
-from provisioner.engine.events import DONE, ApplyResult, StepResult
+from provisioner.engine.events import DONE, HANDOFF, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
-from provisioner.model.plan import Due, Plan, Step
+from provisioner.model.plan import PURCHASE, Due, Plan, Step
 from provisioner.render import human_apply, human_due, human_plan, human_state
 from provisioner.render.diagnostics import compact_text, diagnostic_text, grouped
 from provisioner.render.style import Style
@@ -172,16 +172,23 @@ class HumanView:
 
 
 class _Counts:
-    """A long apply is told by its exceptions and by a count every few seconds."""
+    """A long apply is told by its exceptions and by a count every few seconds; of exceptions that went well the first
+    hundred, and every purchase."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.ended = 0
+        self._exceptions = 0
         self._told = time.monotonic()
 
     def must_tell(self, result: StepResult) -> bool:
         self.ended += 1
-        return result.status != DONE or human_plan.is_exceptional(result.step)
+        if result.status not in (DONE, HANDOFF):
+            return True
+        if result.status == DONE and not human_plan.is_exceptional(result.step):
+            return False
+        self._exceptions += 1
+        return self._exceptions <= human_plan.CALM or result.step.operation == PURCHASE
 
     def due(self) -> bool:
         moment = time.monotonic()
