@@ -6,7 +6,6 @@ It reads texts that tomllib has accepted, so it may be lenient. It runs only onc
 from __future__ import annotations
 
 import re
-import tomllib
 
 KeyPath = tuple[str | int, ...]
 
@@ -53,7 +52,11 @@ _DECLARED = ("applications", "credits")
 
 
 def _unescaped(quoted: str) -> str:
-    return next(iter(tomllib.loads(f'"{quoted}" = 0'))) if "\\" in quoted else quoted
+    if "\\" not in quoted:
+        return quoted
+    import tomllib
+
+    return next(iter(tomllib.loads(f'"{quoted}" = 0')))
 
 
 class _Scanner:

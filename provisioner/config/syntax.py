@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from decimal import Decimal
 from pathlib import Path
 
+from provisioner.config import plain_toml
 from provisioner.config.problems import Problems, Source
+
+TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
+if TYPE_CHECKING:
+    from typing import Any
 
 _AT_LINE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")
 
@@ -17,16 +20,27 @@ def read_toml(source: Source, file: Path, problems: Problems, advice: str) -> bo
     `advice` is what to do about one that is not there."""
     try:
         source.text = file.read_text(encoding="utf-8")
-        # a float keeps its text: 0.02 is two hundredths, not the nearest binary fraction
-        source.table = tomllib.loads(source.text, parse_float=Decimal)
+        source.table = read_text(source.text)
         return True
     except OSError as failure:
         problems.add("no-such-file", f"{source.file} cannot be read: {failure.strerror}", advice, source=source)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except ValueError as failure:
         _not_toml(problems, source, failure)
     except RecursionError:
         problems.add("toml-syntax", "nested too deeply to be read", "Flatten the value.", source=source)
     return False
+
+
+def read_text(text: str) -> dict[str, Any]:
+    """The tables of a TOML text; a float is a Decimal of its text: 0.02 is two hundredths, not the nearest binary
+    fraction. Raises tomllib.TOMLDecodeError, a ValueError."""
+    found = plain_toml.tables(text)
+    if found is not None:
+        return found
+    import tomllib
+    from decimal import Decimal
+
+    return tomllib.loads(text, parse_float=Decimal)
 
 
 def _not_toml(problems: Problems, source: Source, failure: ValueError) -> None:

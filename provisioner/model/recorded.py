@@ -221,9 +221,9 @@ def record_from_json(data: Mapping[str, Any]) -> ResourceRecord:
     """Raises KeyError, ValueError or TypeError on what is no record; the journal turns that into a damaged state."""
     values = dict(data)
     make = _CLASSES[values.pop("kind")]
-    for name in values.keys() & _DECODE.keys():
-        if (value := values[name]) is not None:
-            values[name] = _DECODE[name](value)
+    for name, value in values.items():
+        if value is not None and (decode := _DECODE.get(name)) is not None:
+            values[name] = decode(value)
     record: ResourceRecord = make(**values)
     return record
 

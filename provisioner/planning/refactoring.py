@@ -18,6 +18,8 @@ def relocate(desired: Desired, state: State) -> tuple[dict[str, Address], list[D
     """
     moves: dict[str, Address] = {}
     problems: list[Diagnostic] = []
+    if not desired.moved:
+        return moves, problems
     taken = {record.address for record in state.current().values()}
     for record in state.resources():
         address = follow(desired, record.address)
@@ -79,6 +81,8 @@ def import_problems(desired: Desired, state: State, observed: Observed) -> list[
 
     Taking over another application than the one that was named would hand its tokens to the wrong people.
     """
+    if not desired.imports:
+        return []
     recorded = {record.address for record in state.current().values()}
     declared = {application.address: application for application in desired.applications}
     found = []
