@@ -219,8 +219,7 @@ class _Reader:
             seen.credits = replace(provider.read_credits(None), at=self.now)
             return
         if self.open_sealed is None:
-            seen.credits_problem = "the balance is read with a token of the account, and no key to open one is at hand"
-            return
+            return  # nobody asked, so what is recorded stands
         seen.credits_problem = "the balance is read with a token of the account, and none is recorded that lives"
         for token in self.tokens.get(name, ()):
             if token.access_token is None:

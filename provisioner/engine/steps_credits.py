@@ -106,7 +106,7 @@ def _with_some_token(ctx: Context, provider: Provider, floor: CreditFloor) -> Ob
         try:
             return provider.read_credits(token)
         except (CredentialsRefused, StepRefused) as error:
-            refused = error.diagnostics[0].summary
+            refused = f"{error.diagnostics[0].summary}. {error.diagnostics[0].detail}"
     detail = refused or f"No token of provider {floor.provider} lives."
     summary = f"the balance of {floor.provider} can only be read with one of its tokens, and none may"
     raise NeedsPerson("no-valid-token", summary, detail, address=str(floor.address))

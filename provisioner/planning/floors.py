@@ -86,6 +86,8 @@ class _Floor:
             return self._unread()
         if self.seen is None and self._token_comes():
             return self._read_after_token()
+        if self.problem is not None:
+            return self._unread()  # asked for, and not shown: what it was once says nothing of what it is
         blocked = self._blocked()
         if blocked is not None:
             return blocked
@@ -112,13 +114,14 @@ class _Floor:
         return step.operation in ("token.create", "token.refresh", "token.replace")
 
     def _unread(self) -> FloorStep:
-        """Never read: by a token that this apply makes, once a person authorized, or simply not asked for."""
+        """Not read now: by a token that this apply makes, once a person authorized, or simply not asked for."""
         if self._token_comes() or not self.situation.observed.refreshed or not self.vendor.credits_need_token:
             return self._read_after_token()
         waiting = next((s for s in self.tokens if s.handoff is not None), None)
         handoff = waiting.handoff if waiting is not None else None
         if handoff is None:
-            reason = Reason("not-looked", self.problem or "its balance could not be read")
+            no_key = "its balance is read with a token of the account, and no key to open one is at hand"
+            reason = Reason("not-looked", self.problem or no_key)
             return FloorStep(self._step(READ, READ_CREDITS, reason, unknown=("balance", "unit", "observed_at")))
         reason = Reason("needs-authorization", "its balance is read with a token that a person must authorize first")
         step = self._step(READ, HANDOFF, reason, unknown=("balance", "unit", "observed_at"), handoff=handoff)

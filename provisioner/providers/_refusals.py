@@ -113,7 +113,7 @@ def refusal(
     error = error_member(answer, sent) or (nameless if answer.status in (400, 403) else None)
     said = printable((json_object(answer) or {}).get("error_description"), sent)
     what = f"{provider} refused {doing}: {error or f'status {answer.status}'}"
-    quoted = f"The server says: {said} " if said else ""
+    quoted = f"The server says: {said.rstrip('. ')}. " if said else ""
     if error == "invalid_client" or (answer.status == 401 and error not in _NOT_ABOUT_THE_CLIENT):
         who = named(held, next((secret for secret in sent if secret.source is not None), None))
         check = f"client_id, {who} and token_endpoint_auth_method" if held == "client_secret" else who
