@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
+from provisioner.cli import signals
 from provisioner.cli.console import Console
 from provisioner.cli.options import duration, file_options, state_options
 from provisioner.cli.views.base import View, each
@@ -67,7 +68,8 @@ def authorize(typed: argparse.Namespace, console: Console, view: View) -> int:
         device=typed.device,
         timeout=duration("--timeout", typed.timeout),
     )
-    done = command.authorize(request, _Terminal(console, browser=not typed.no_browser), view, console.masker.add)
+    person = _Terminal(console, browser=not typed.no_browser)
+    done = command.authorize(request, person, view, console.masker.add, signals.one_asks)
     each(view, done.diagnostics)
     if done.once_more:
         return 3
@@ -93,7 +95,7 @@ def token(typed: argparse.Namespace, console: Console, view: View) -> int:
         address=typed.address,
         min_ttl=duration("--min-ttl", typed.min_ttl),
     )
-    found = command.token(request, view, console.masker.add)
+    found = command.token(request, view, console.masker.add, signals.one_asks)
     each(view, found.diagnostics)
     _mask(console, [found.token])
     if typed.format == "json":
@@ -151,4 +153,4 @@ def run(typed: argparse.Namespace, console: Console, view: View) -> int:
         applications=tuple(typed.application),
     )
     console.flush()
-    return command.run(request, view, console.masker.add)
+    return command.run(request, view, console.masker.add, signals.one_asks)

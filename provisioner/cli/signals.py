@@ -1,5 +1,5 @@
-"""Interrupts. While an apply runs, the first signal asks it to stop, the second to leave at once; otherwise any
-interrupts.
+"""Interrupts. While an apply runs, the first signal asks it to stop, the second to leave at once; while `token`,
+`run` or `authorize` has a request on its way, the first lets it end; otherwise any interrupts.
 
 `SIGHUP` (a closed terminal) and `SIGTERM` count as `SIGINT`: dying without an unlock would leave the next run a riddle.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -40,10 +40,15 @@ def installed() -> Iterator[None]:
 
 
 @contextmanager
-def first_asks(stop: Callable[[], None]) -> Iterator[None]:
-    """The first two signals call `stop`; the one after them interrupts."""
-    _asked.extend([stop] * _PATIENCE)
+def first_asks(stop: Callable[[], None], patience: int = _PATIENCE) -> Iterator[None]:
+    """The first two signals (or as many as `patience`) call `stop`; the one after them interrupts."""
+    _asked.extend([stop] * patience)
     try:
         yield
     finally:
         _asked.clear()
+
+
+def one_asks(stop: Callable[[], None]) -> AbstractContextManager[None]:
+    """For what runs in the main thread: only an interrupt there can leave a request that is on its way."""
+    return first_asks(stop, patience=1)

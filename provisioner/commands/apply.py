@@ -6,7 +6,6 @@ Destroy and refresh are this command with another mode.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from provisioner.commands import planning
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.looking import look_at_plan
 from provisioner.commands.opening import (
+    Interrupts,
     Reveal,
     Secrets,
     StateOptions,
@@ -67,8 +67,6 @@ _SEALING = frozenset(
         REPLACE_TOKEN,
     }
 )
-
-Interrupts = Callable[[Callable[[], None]], AbstractContextManager[None]]  # the first signals call what is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from provisioner import providers as registry
 from provisioner.engine.authorization import Exchange
+from provisioner.engine.interrupts import StopFlag
 from provisioner.engine.tokens import wish_for
 from provisioner.errors import (
     InDoubt,
@@ -142,8 +143,9 @@ def ask_on_device(
     again: str,
     timeout: timedelta,
     directory: Path,
+    stop: StopFlag,
 ) -> Exchange:
-    """The device flow (RFC 8628): a code for the person, then polls, which the exchange sends."""
+    """The device flow (RFC 8628): a code for the person, then polls, which the exchange sends until `stop` is asked."""
     vendor = registry.vendor(provider.config.type)
     if "grant" not in vendor.application_keys:
         raise Invalid(
@@ -161,7 +163,7 @@ def ask_on_device(
 
     def exchange(provider: Provider, credentials: ClientCredentials, wish: TokenWish) -> Grant:
         late = _too_late(application, again)
-        return _Polls(provider, credentials, wish, device, late, end).until_decided()
+        return _Polls(provider, credentials, wish, device, late, end, stop).until_decided()
 
     return exchange
 
@@ -177,6 +179,7 @@ class _Polls:
         device: DeviceAuthorization,
         late: NeedsPerson,
         end: float,
+        stop: StopFlag,
     ) -> None:
         self.poll: Callable[[], Grant | DevicePending] = lambda: provider.poll_device(
             credentials, wish, device, self.interval
@@ -184,6 +187,7 @@ class _Polls:
         self.interval = device.interval
         self.late = late
         self.end = end
+        self.stop = stop
         self.unanswered = False
 
     def until_decided(self) -> Grant:
@@ -219,11 +223,9 @@ class _Polls:
         if left <= 0:
             return False
         try:
-            time.sleep(min(self.interval.total_seconds(), left))
+            stopped = self.stop.wait(min(self.interval.total_seconds(), left))
         except KeyboardInterrupt:
             stopped = True
-        else:
-            stopped = False
         if stopped and not self.unanswered:
             raise Interrupted("interrupted", "Interrupted.", "Nobody had approved, and nothing was issued.")
         if stopped:

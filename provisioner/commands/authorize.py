@@ -17,10 +17,12 @@ from provisioner.address import Address, parse_address
 from provisioner.commands.asking import Browser, Person, ask_in_browser, ask_on_device
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.opening import (
+    Interrupts,
     Reveal,
     Secrets,
     StateOptions,
     accounts,
+    at_once,
     begin_sealing,
     held,
     new_run,
@@ -34,7 +36,8 @@ from provisioner.commands.opening import (
 )
 from provisioner.engine.authorization import Exchange, complete, token_address
 from provisioner.engine.events import Listener
-from provisioner.errors import Diagnostic, Invalid
+from provisioner.engine.interrupts import StopFlag
+from provisioner.errors import Diagnostic, Interrupted, Invalid
 from provisioner.model.desired import Application, Desired
 from provisioner.model.recorded import ApplicationRecord, TokenRecord
 from provisioner.planning.tokens import authorize_command
@@ -75,21 +78,25 @@ class Authorized:
         return any(d.name == "needs-authorization" for d in self.diagnostics)
 
 
-def authorize(request: AuthorizeRequest, person: Person, listener: Listener, reveal: Reveal) -> Authorized:
+def authorize(
+    request: AuthorizeRequest, person: Person, listener: Listener, reveal: Reveal, interrupts: Interrupts = at_once
+) -> Authorized:
     """Raises ProviderFailed "denied" (8), NeedsPerson "authorize-timeout" (3), Invalid where no person is needed
-    (4)."""
+    (4), Interrupted; while the answer is exchanged a first signal lets it end, and it is recorded."""
     desired = load_file(request.file)
     application, consumer = _find(desired, request.application, request.consumer)
     # A consumer that is none must not cost a person's time, nor must a state that cannot be sealed.
     name = str(token_address(application, consumer)).removeprefix("token.")
     secrets = Secrets(desired, reveal)
     recipients_of(desired, secrets)
-    browser = Browser(name)
+    browser, stop = Browser(name), StopFlag()
     with ExitStack() as stack:
         try:
             again = authorize_command(application.address, consumer)
-            exchange = _ask(request, desired, application, again, person, browser, stack, secrets)
-            done = _record(request, desired, application, consumer, exchange, secrets, listener)
+            exchange = _ask(request, desired, application, again, person, browser, stack, secrets, stop)
+            done = _record(request, desired, application, consumer, exchange, secrets, listener, stop, interrupts)
+            if stop.stopping:
+                raise Interrupted("interrupted", "stopped by a signal", f"{done.address} is authorized and recorded.")
         except BaseException as error:
             browser.failed(error)
             raise
@@ -111,6 +118,7 @@ def _ask(
     browser: Browser,
     stack: ExitStack,
     secrets: Secrets,
+    stop: StopFlag,
 ) -> Exchange:
     directory = Path(desired.directory)
     with accounts(desired, request.state, secrets) as providers:
@@ -127,6 +135,7 @@ def _ask(
                 again=again,
                 timeout=request.timeout,
                 directory=directory,
+                stop=stop,
             )
         return ask_in_browser(
             provider,
@@ -199,6 +208,8 @@ def _record(
     exchange: Exchange,
     secrets: Secrets,
     listener: Listener,
+    stop: StopFlag,
+    interrupts: Interrupts,
 ) -> Authorized:
     run = new_run("authorize", request.state)
     store = store_of(desired, secrets)
@@ -213,7 +224,7 @@ def _record(
         ):
             listener.notice(notice)
         tell(journal, listener)
-        with accounts(desired, options, secrets) as providers:
+        with accounts(desired, options, secrets) as providers, interrupts(stop.ask):
             providers[application.provider].discover()
             ended = complete(
                 desired,
@@ -225,6 +236,7 @@ def _record(
                 exchange=exchange,
                 run=run,
                 clock=times.now,
+                stop=stop,
                 rescue=rescuer(journal, sealer),
             )
         made = journal.state.current().get(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from provisioner.journal.seal import Sealer
     from provisioner.providers.base import Provider
 
+Interrupts = Callable[[Callable[[], None]], AbstractContextManager[None]]  # the first signals call what is given
 Reveal = Callable[[str], None]  # told every secret that is resolved, so that a last net can hide it
 
 
@@ -61,6 +62,11 @@ class Secrets:
     def _told(self, secret: Secret) -> Secret:
         self._reveal(secret.reveal())
         return secret
+
+
+def at_once(_stop: Callable[[], None]) -> AbstractContextManager[None]:
+    """An `Interrupts` that leaves signals as they are."""
+    return nullcontext()
 
 
 def store_of(desired: Desired, secrets: Secrets, location: str | None = None) -> Store:
@@ -214,12 +220,19 @@ def begin_sealing(
     return notices
 
 
+def rescue_waits(journal: Journal) -> bool:
+    """Whether a run on this machine made something that it could not record."""
+    from provisioner.journal import rescue
+
+    return bool(rescue.pending(journal.lineage, os.environ))
+
+
 def rescued(journal: Journal, run: RunInfo, lock: HeldLock | None) -> list[Diagnostic]:
     """Records what an earlier run on this machine could not, before anything is planned: else its token would be made
     twice. Begins the journal only where there is such a file."""
     from provisioner.journal import rescue
 
-    if not rescue.pending(journal.lineage, os.environ):
+    if not rescue_waits(journal):
         return []
     journal.begin(run, lock)
     return rescue.pick_up(journal, os.environ)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from provisioner.commands.filing import FileOptions, load_file
-from provisioner.commands.opening import Reveal, StateOptions
+from provisioner.commands.opening import Interrupts, Reveal, StateOptions, at_once
 from provisioner.commands.tokens import TokenRequest, chosen, token
 from provisioner.deliver.base import environment
 from provisioner.engine.events import Listener
@@ -27,7 +27,7 @@ class RunRequest:
     applications: tuple[str, ...] = ()
 
 
-def run(request: RunRequest, listener: Listener, reveal: Reveal) -> int:
+def run(request: RunRequest, listener: Listener, reveal: Reveal, interrupts: Interrupts = at_once) -> int:
     """The child's exit code; 128 and the signal's number where one ended it, as a shell says it. Raises Invalid where
     there is no such command, and what `token` raises: a child never starts with a token missing."""
     if not request.words:
@@ -36,7 +36,7 @@ def run(request: RunRequest, listener: Listener, reveal: Reveal) -> int:
     found = []
     for address in chosen(desired, request.applications):
         one = TokenRequest(file=request.file, state=request.state, address=str(address), command="run")
-        answer = token(one, listener, reveal)
+        answer = token(one, listener, reveal, interrupts)
         for diagnostic in answer.diagnostics:
             listener.notice(diagnostic)
         found.append(answer.token)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from provisioner.commands.apply import Applied, ApplyRequest, Interrupts, apply
+from provisioner.commands.apply import Applied, ApplyRequest, apply
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.generating import Generator
 from provisioner.commands.looking import parse
-from provisioner.commands.opening import Reveal, StateOptions
+from provisioner.commands.opening import Interrupts, Reveal, StateOptions
 from provisioner.commands.plan import PlanRequest, plan
 from provisioner.engine.events import Listener
 from provisioner.errors import Invalid

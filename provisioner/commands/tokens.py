@@ -11,14 +11,18 @@ from provisioner.address import Address, parse_address
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.looking import parse
 from provisioner.commands.opening import (
+    Interrupts,
     Reveal,
     Secrets,
     StateOptions,
     accounts,
+    at_once,
     begin_sealing,
     held,
     new_run,
     open_journal,
+    rescue_waits,
+    rescued,
     rescuer,
     sealer_of,
     store_of,
@@ -27,7 +31,8 @@ from provisioner.commands.opening import (
 from provisioner.deliver.base import Delivered
 from provisioner.engine.events import Listener
 from provisioner.engine.fetch import fetch_token, recorded_token, serves
-from provisioner.errors import Diagnostic, Invalid, NeedsPerson
+from provisioner.engine.interrupts import StopFlag
+from provisioner.errors import Diagnostic, Interrupted, Invalid, NeedsPerson
 from provisioner.model.desired import Desired
 from provisioner.model.recorded import State, TokenRecord
 from provisioner.records import dataclass
@@ -51,8 +56,9 @@ class Found:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def token(request: TokenRequest, listener: Listener, reveal: Reveal) -> Found:
-    """One token that is valid now. Where the recorded one serves, nothing is sent, locked or written."""
+def token(request: TokenRequest, listener: Listener, reveal: Reveal, interrupts: Interrupts = at_once) -> Found:
+    """One token that is valid now. Where the recorded one serves, nothing is sent, locked or written. Raises what
+    `fetch_token` does, and Interrupted where a signal came while it was renewed: it is recorded then."""
     desired = load_file(request.file)
     secrets = Secrets(desired, reveal)
     address = _wanted(desired, request.address)
@@ -60,22 +66,35 @@ def token(request: TokenRequest, listener: Listener, reveal: Reveal) -> Found:
     journal = open_journal(store, desired, request.state)
     _check_known(address, request.address, desired, journal.state)
     record = recorded_token(journal.state, address)
-    if record is not None and record.access_token is not None and serves(record, times.now(), request.min_ttl):
+    if (
+        record is not None
+        and record.access_token is not None
+        and serves(record, times.now(), request.min_ttl)
+        and not rescue_waits(journal)  # else another may have taken its place already
+    ):
         secret = sealer_of(desired, journal, secrets).open(record.access_token, record.id, "access_token")
         tell(journal, listener)
         return Found(_delivered(record, secret, reveal))
-    return _renewed(request, address, desired, secrets, listener, reveal)
+    return _renewed(request, address, desired, secrets, listener, reveal, interrupts)
 
 
 def _renewed(
-    request: TokenRequest, address: Address, desired: Desired, secrets: Secrets, listener: Listener, reveal: Reveal
+    request: TokenRequest,
+    address: Address,
+    desired: Desired,
+    secrets: Secrets,
+    listener: Listener,
+    reveal: Reveal,
+    interrupts: Interrupts,
 ) -> Found:
-    """Under the lock, looking once more: another may have renewed it meanwhile."""
+    """Under the lock, looking once more: another may have renewed it meanwhile, or been unable to record that."""
     store, run = store_of(desired, secrets), new_run(request.command, request.state)
     with ExitStack() as stack:
         lock = stack.enter_context(held(store, request.state, run))
         journal = stack.enter_context(open_journal(store, desired, request.state))
         tell(journal, listener)
+        for notice in rescued(journal, run, lock):
+            listener.notice(notice)
         sealer = sealer_of(desired, journal, secrets)
         providers = stack.enter_context(accounts(desired, request.state, secrets))
 
@@ -85,19 +104,24 @@ def _renewed(
             for name in {a.provider for a in desired.applications if address in dict(a.token_addresses)}:
                 providers[name].discover()
 
-        found = fetch_token(
-            address,
-            desired,
-            journal,
-            sealer,
-            providers,
-            run=run,
-            clock=times.now,
-            min_ttl=request.min_ttl,
-            begin=begin,
-            rescue=rescuer(journal, sealer),
-        )
+        stop = StopFlag()
+        with interrupts(stop.ask):
+            found = fetch_token(
+                address,
+                desired,
+                journal,
+                sealer,
+                providers,
+                run=run,
+                clock=times.now,
+                min_ttl=request.min_ttl,
+                begin=begin,
+                stop=stop,
+                rescue=rescuer(journal, sealer),
+            )
         tell(journal, listener)
+    if stop.stopping:
+        raise Interrupted("interrupted", "stopped by a signal", f"{address} was renewed, and is recorded.")
     if not serves(found.record, times.now(), request.min_ttl):
         raise NeedsPerson(
             "no-valid-token",

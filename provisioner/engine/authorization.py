@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from provisioner import providers as registry
 from provisioner.address import Address
 from provisioner.engine import drafts
-from provisioner.engine.context import Clock, Context, Patience, Rescue, Vendors
+from provisioner.engine.context import Clock, Context, Patience, Rescue, Stopped, Vendors
 from provisioner.engine.doubt import AUTHORIZE_TOKEN
 from provisioner.engine.ended import Ended, warning
 from provisioner.engine.interrupts import StopFlag
@@ -52,7 +52,7 @@ def complete(
 
     `exchange` sends the one request (a code's, or polls a device's until somebody decided). Its `scopes-narrower`
     diagnostic means exit 3. Raises StepRefused, ProviderFailed (a denial), NeedsPerson (nobody came in time), InDoubt
-    (recorded as lost; the code is spent), StoreFailed.
+    (recorded as lost; the code is spent), StoreFailed, Interrupted where `stop` was asked before anything was sent.
     """
     now = clock()
     observed = Observed(at=now, refreshed=False)
@@ -73,19 +73,19 @@ def complete(
     step = _step(desired, application, consumer)
     provider = ctx.provider(application.provider)
     credentials = ctx.credentials(application, ctx.application_record(application.address))
-    made = mint(
-        ctx,
-        step,
-        Minting(
-            application=application,
-            consumer=consumer,
-            provider=provider,
-            credentials=credentials,
-            old=ctx.token(step.address),
-            op=AUTHORIZE_TOKEN,
-            send=lambda wish: exchange(provider, credentials, wish),
-        ),
+    minting = Minting(
+        application=application,
+        consumer=consumer,
+        provider=provider,
+        credentials=credentials,
+        old=ctx.token(step.address),
+        op=AUTHORIZE_TOKEN,
+        send=lambda wish: exchange(provider, credentials, wish),
     )
+    try:
+        made = mint(ctx, step, minting)
+    except Stopped:
+        raise ctx.why_stopped() from None
     if str(step.address) in ctx.state.handoffs:
         ctx.append(drafts.handoff((), (str(step.address),)))
     ended = prove_and_retire(ctx, step, made, always=True)

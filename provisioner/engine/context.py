@@ -124,6 +124,10 @@ class Context:
         if self.halted is not None:
             raise Stopped
 
+    def why_stopped(self) -> ProvisionerError:
+        """What a command without steps says in the place of Stopped."""
+        return self.halted or Interrupted("interrupted", "stopped by a signal", "Nothing more was sent.")
+
     def halt(self, error: ProvisionerError) -> None:
         if self.halted is None:
             self.halted = error

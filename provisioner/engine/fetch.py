@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from provisioner import providers as registry
 from provisioner.address import Address
-from provisioner.engine.context import Clock, Context, Patience, Rescue, Vendors
+from provisioner.engine.context import Clock, Context, Patience, Rescue, Stopped, Vendors
 from provisioner.engine.ended import Ended
 from provisioner.engine.interrupts import StopFlag
 from provisioner.engine.settle import settle
@@ -72,7 +72,8 @@ def fetch_token(
     """The access token at `address`, renewed first where less than `min_ttl` of it is left.
 
     `begin` takes the lock and begins the run; it is called only where something must be sent. Raises NeedsPerson
-    `no-valid-token` or `needs-authorization` where none is to be had without a person, and what a step raises.
+    `no-valid-token` or `needs-authorization` where none is to be had without a person, Interrupted where `stop` was
+    asked before anything was sent, and what a step raises.
     """
     now = clock()
     record = recorded_token(journal.state, address)
@@ -94,7 +95,10 @@ def fetch_token(
         patience=patience,
         rescue=rescue,
     )
-    ended = _renew(ctx, address, now)
+    try:
+        ended = _renew(ctx, address, now)
+    except Stopped:
+        raise ctx.why_stopped() from None
     record = ctx.token(address)
     secret = ctx.open_token(record, "access_token") if record is not None else None
     if record is None or secret is None:

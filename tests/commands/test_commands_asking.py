@@ -13,6 +13,7 @@ import pytest
 
 from provisioner.address import Address
 from provisioner.commands.asking import ask_on_device
+from provisioner.engine.interrupts import StopFlag
 from provisioner.errors import (
     InDoubt,
     Interrupted,
@@ -78,6 +79,21 @@ class Server:
         return answer if isinstance(answer, Grant) else answer(interval)
 
 
+class Pauses(StopFlag):
+    """The waits of a flow, which move the server's clock."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+
+    def wait(self, seconds: float) -> bool:
+        try:
+            self.server.sleep(seconds)
+        except KeyboardInterrupt:
+            self.ask()
+        return self.stopping
+
+
 class Person:
     def __init__(self) -> None:
         self.shown: list[tuple[str, str | None]] = []
@@ -101,6 +117,7 @@ def authorize(server: Server, timeout: timedelta = timedelta(minutes=5)) -> Gran
             again="provisioner authorize desk",
             timeout=timeout,
             directory=Path(),
+            stop=Pauses(server),
         )
         assert person.shown == [("https://id.invalid/device", "WDJB-MJHT")]
         return exchange(provider, ClientCredentials(), TokenWish())

@@ -167,7 +167,8 @@ class Night:
             return answer
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **fate: Any) -> Running:
-        """`fate`: `at`, `act`, `jump`, `clock`, `patient`, `largest_file`, `stdin` (see nursery.py)."""
+        """`fate`: `at`, `act`, `jump`, `clock`, `patient`, `largest_file`, `stdin`, `closed`, `mortal` (see
+        nursery.py); `out`: where standard output goes."""
         self._runs += 1
         files = {name: self.root / f"run-{self._runs}.{name}" for name in ("out", "err", "log")}
         order = {

@@ -66,6 +66,7 @@ class Fate:
         self.jump = float(order.get("jump", 0))
         self.refusing = False  # the next connection goes where nobody listens
         self.full = False  # the disk
+        self.full_state = False  # only the one that the recorded state lies on
         self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if order.get("log") else None
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -97,6 +98,8 @@ class Fate:
                 Clock.shift += self.jump
             case "full":
                 self.full = True
+            case "full-state":
+                self.full_state = True
             case "refuse":
                 self.refusing = True
             case "INT" | "TERM" | "HUP":
@@ -169,8 +172,13 @@ def install_points(fate: Fate) -> None:
             fate.strike()
         real_write(file, data)
 
+    def to_state(file: int, data: bytes) -> None:
+        if fate.full_state:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_all(file, data)
+
     files.write_all = write_all
-    directory.write_all = write_all  # type: ignore[attr-defined]
+    directory.write_all = to_state  # type: ignore[attr-defined]
 
 
 def refusable(fate: Fate, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,6 +264,10 @@ def child(order: dict[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["env"])
         os.chdir(order["cwd"])
+        for number in order.get("closed", ()):
+            os.close(number)
+        if order.get("mortal"):
+            without_privileges()
         if "largest_file" in order:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"], order["largest_file"]))
@@ -277,6 +289,16 @@ def child(order: dict[str, Any]) -> NoReturn:
         traceback.print_exc()
         sys.stderr.flush()
     os._exit(code)
+
+
+def without_privileges() -> None:
+    """Root is bound by the modes of files like anybody else (Linux: no capability is left)."""
+    import ctypes
+
+    if os.geteuid() == 0:
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+        if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()) != 0:
+            raise OSError(ctypes.get_errno(), "capset")
 
 
 def wait_for(pid: int, seconds: int) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-from judges import Facts, Verdict, facts, planned
+from judges import Facts, Verdict, announced, chain, facts, planned
 from night import Ended, Night
 from scenes import Scene
 
@@ -20,6 +21,7 @@ class Faultless:
     after: Facts
     codes: tuple[int | None, int | None]
     quiet: set[tuple[str, str]]
+    open: Counter[str]  # announced before the run, and without an end
     waiting: set[tuple[str, str]]  # what a plan would change before the run; all of it may still be to do
 
     @property
@@ -33,12 +35,12 @@ def rehearse(night: Night, scene: Scene) -> Faultless:
     scene.set_up(night)
     night.photograph(scene.name)
     before = facts(night)
-    waiting = planned(night.run(*QUIET))
+    waiting, open_ = planned(night.run(*QUIET)), announced(chain(night))
     ended = scene.run(night)
     again = night.run(*scene.again)
     after = facts(night)
     quiet = planned(night.run(*QUIET))
-    return Faultless(ended.points, before, after, (ended.code, again.code), quiet, waiting)
+    return Faultless(ended.points, before, after, (ended.code, again.code), quiet, open_, waiting)
 
 
 def recovered(

@@ -1,7 +1,8 @@
-"""The kill sweep: every scene, ended by SIGKILL at every point, then run again with nobody's help.
+"""The sweep: every scene, ended at every point by SIGKILL, by one signal, by two, or by a disk that is full from there
+on; then run again with nobody's help.
 
-    python tests/reliability/sweep.py                   every point of every scene (`make sweep`)
-    python tests/reliability/sweep.py --scene NAME --at N   one trial, told in full
+    python tests/reliability/sweep.py                   every point of every scene, in all four ways (`make sweep`)
+    python tests/reliability/sweep.py --act kill --scene NAME --at N   one trial, told in full
 
 A dry pass counts the points of a scene; then each is a trial of its own from the same photograph. The points are those
 of `nursery.py`: before, in the middle of and after everything that is written durably, before and after every request.
@@ -20,19 +21,23 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from judges import Facts, Verdict, facts
+from judges import Facts, Verdict, announced, chain, facts
 from night import Ended, Night
 from rehearsal import Faultless, recovered, rehearse
 from scenes import SCENES, Scene
 
+# The signals by turns, so that each point of the sweep meets one of them.
+ACTS = ("kill", "once", "twice", "full")
+SIGNALS = ("INT", "TERM", "HUP")
 DURABLE = re.compile(r"^(store (append|segment|key)|send (POST|PUT|DELETE)|rescue)")
 
 
 @dataclass
 class Tally:
-    """One scene's trials."""
+    """One scene's trials of one kind."""
 
     scene: str
+    act: str = "kill"
     points: int = 0
     tried: int = 0
     survived: int = 0
@@ -74,30 +79,55 @@ def essential(points: Sequence[str]) -> list[int]:
     return found
 
 
-def trial(night: Night, scene: Scene, faultless: Faultless, at: int) -> tuple[Verdict, Facts, list[Ended]]:
-    """Kills one run at point `at`, runs again, and judges."""
+def trial(
+    night: Night, scene: Scene, faultless: Faultless, at: int, act: str = "kill"
+) -> tuple[Verdict, Facts, list[Ended]]:
+    """Ends one run at point `at`, runs again, and judges."""
     verdict, told = Verdict(), []
     night.put_back(scene.name)
-    killed = scene.run(night, at=at, act="kill")
-    told.append(killed)
-    verdict.must(killed.signal == 9, f"it was not killed: {killed.code}")
+    ended = scene.run(night, at=at, act=SIGNALS[at % len(SIGNALS)] if act == "once" else act)
+    told.append(ended)
+    flying = in_flight(faultless.points, at)
+    _ended_as_it_must(verdict, night, ended, faultless, act)
     verdict.chain(night)
     now = facts(night)
     if scene.serves:
         verdict.true(now)  # at every moment what is recorded as live works
-    now, after = recovered(verdict, night, scene, faultless, flying=in_flight(faultless.points, at))
+    now, after = recovered(verdict, night, scene, faultless, flying=flying and act != "once")
     told += after
     return verdict, now, told
 
 
-def sweep(night: Night, scene: Scene, select: Callable[[Sequence[str]], list[int]] = everywhere) -> Tally:
-    """All trials of one scene."""
+def _ended_as_it_must(verdict: Verdict, night: Night, ended: Ended, faultless: Faultless, act: str) -> None:
+    """How the run itself may end. Near its end there may be nothing left that the signal or the disk could stop."""
+    if act == "kill":
+        verdict.must(ended.signal == 9, f"it was not killed: {ended.code}")
+        return
+    verdict.sound(ended)
+    stopped = 1 if act == "full" else 130
+    verdict.must(ended.code in (stopped, faultless.codes[0]), f"it exits {ended.code}")
+    if act == "once":
+        try:
+            left = announced(chain(night)) - faultless.open
+        except AssertionError:
+            return  # said by the judge of the chain
+        verdict.must(not left, f"what was in flight did not end: {left}")
+
+
+def sweep(
+    night: Night,
+    scene: Scene,
+    select: Callable[[Sequence[str]], list[int]] = everywhere,
+    act: str = "kill",
+    faultless: Faultless | None = None,
+) -> Tally:
+    """All trials of one scene in one way."""
     began = time.monotonic()
-    faultless = rehearse(night, scene)
-    tally = Tally(scene.name, points=len(faultless.points))
+    faultless = faultless or rehearse(night, scene)
+    tally = Tally(scene.name, act, points=len(faultless.points))
     for at in select(faultless.points):
         name = faultless.points[at]
-        verdict, now, told = trial(night, scene, faultless, at)
+        verdict, now, told = trial(night, scene, faultless, at, act)
         tally.tried += 1
         tally.requests += name.startswith("send")
         tally.lost += bool(now.lost())
@@ -105,41 +135,52 @@ def sweep(night: Night, scene: Scene, select: Callable[[Sequence[str]], list[int
         tally.beyond += max(0, sum(now.bought) - faultless.bought)
         tally.orphans += sum("nobody knows of" in fault for fault in verdict.faults)
         if verdict.faults:
-            again = f"python tests/reliability/sweep.py --scene {scene.name} --at {at}"
-            tally.failures.append(
-                "\n".join([f"killed at {at} ({name}): {again}", *verdict.faults, *map(str, told[:2])])
-            )
+            again = f"python tests/reliability/sweep.py --act {act} --scene {scene.name} --at {at}"
+            tally.failures.append("\n".join([f"{act} at {at} ({name}): {again}", *verdict.faults, *map(str, told[:2])]))
         else:
             tally.survived += 1
     tally.seconds = time.monotonic() - began
     return tally
 
 
-def _sweep_alone(name: str) -> Tally:
+def _sweep_alone(name: str, acts: Sequence[str]) -> list[Tally]:
     """In a worker process: a night of its own."""
     scene = next(scene for scene in SCENES if scene.name == name)
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder, Night(Path(folder)) as night:
         night.photograph("empty")
-        return sweep(night, scene)
+        faultless = rehearse(night, scene)
+        return [sweep(night, scene, everywhere, act, faultless) for act in acts]
+
+
+COUNTS = ("points", "tried", "survived", "lost", "doubts", "beyond", "orphans")
 
 
 def table(tallies: Iterable[Tally]) -> str:
-    """Points tried and survived, a line a scene and one for all."""
+    """Points tried and survived: a line a scene and way, one a vendor, and one for all."""
     rows = list(tallies)
-    whole = Tally("all")
-    for row in rows:
-        for key in ("points", "tried", "survived", "requests", "lost", "doubts", "beyond", "orphans", "seconds"):
-            setattr(whole, key, getattr(whole, key) + getattr(row, key))
-    counts = ("points", "tried", "survived", "lost", "doubts", "beyond", "orphans")
-    head = f"{'scene':<28}" + "".join(f"{name:>10}" for name in (*counts, "seconds"))
-    lines = [
-        f"{row.scene:<28}" + "".join(f"{getattr(row, name):>10}" for name in counts) + f"{row.seconds:>10.1f}"
-        for row in [*rows, whole]
+    vendors = {scene.name: scene.vendor for scene in SCENES}
+    head = f"{'scene':<28}{'ended by':<10}" + "".join(f"{name:>10}" for name in (*COUNTS, "seconds"))
+    sums = [
+        _sum(f"all of {name}", [r for r in rows if vendors[r.scene] == name])
+        for name in dict.fromkeys(vendors.values())
     ]
-    return "\n".join([head, *lines])
+    return "\n".join([head, *map(_line, rows), *(_line(row) for row in sums if row.tried), _line(_sum("all", rows))])
 
 
-def one(name: str, at: int) -> int:
+def _sum(name: str, rows: list[Tally]) -> Tally:
+    whole = Tally(name, "")
+    for row in rows:
+        for key in (*COUNTS, "seconds"):
+            setattr(whole, key, getattr(whole, key) + getattr(row, key))
+    return whole
+
+
+def _line(row: Tally) -> str:
+    counts = "".join(f"{getattr(row, name):>10}" for name in COUNTS)
+    return f"{row.scene:<28}{row.act:<10}{counts}{row.seconds:>10.1f}"
+
+
+def one(name: str, at: int, act: str) -> int:
     scene = next(scene for scene in SCENES if scene.name == name)
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder, Night(Path(folder)) as night:
         night.photograph("empty")
@@ -148,7 +189,7 @@ def one(name: str, at: int) -> int:
             print(f"{number:>4} {point}{'   <--' if number == at else ''}")
         if at < 0:
             return 0
-        verdict, _, told = trial(night, scene, faultless, at)
+        verdict, _, told = trial(night, scene, faultless, at, act)
         print(*told, night.run("history"), night.run("show"), sep="\n")
         print("\n".join(verdict.faults) or "survived")
         return bool(verdict.faults)
@@ -158,16 +199,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", action="append", help="only these; by name or a part of it")
     parser.add_argument("--at", type=int, help="one point of one scene; -1 lists them")
+    parser.add_argument("--act", action="append", choices=ACTS, help="only these ways to end a run")
     parser.add_argument("--workers", type=int, default=2)
     typed = parser.parse_args()
     names = [s.name for s in SCENES if not typed.scene or any(part in s.name for part in typed.scene)]
     if typed.at is not None:
-        return one(names[0], typed.at)
-    tallies = []
+        return one(names[0], typed.at, (typed.act or ACTS)[0])
+    tallies: list[Tally] = []
     with ProcessPoolExecutor(typed.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for tally in pool.map(_sweep_alone, names):
-            tallies.append(tally)
-            for failure in tally.failures:
+        for found in pool.map(_sweep_alone, names, [typed.act or ACTS] * len(names)):
+            tallies += found
+            for failure in (failure for tally in found for failure in tally.failures):
                 print(failure, end="\n\n", file=sys.stderr)
     print(table(tallies))
     return int(any(tally.failures for tally in tallies))
