@@ -39,7 +39,7 @@ completions: $(VENV)/.installed
 consumers: $(VENV)/.tested
 	@test -x $(VENV)-consumers/bin/checkov || { $(PYTHON) -m venv $(VENV)-consumers && \
 	  $(VENV)-consumers/bin/python -m pip install --quiet --disable-pip-version-check '.[consumers]'; }
-	@CONSUMERS_PATH=$(CURDIR)/$(VENV)-consumers/bin $(BIN)/python -m pytest tests/consumers
+	@CONSUMERS_PATH=$(CURDIR)/$(VENV)-consumers/bin $(BIN)/python -m pytest tests/consumers tests/pipelines/test_workflows.py
 
 # One stamp for each set of packages, made again when pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
