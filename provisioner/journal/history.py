@@ -21,8 +21,7 @@ def entries(store: Store, last: int) -> Iterator[Entry]:
     link = Link()
     for segment in segments:
         data = newest if segment is segments[-1] else store.read(segment.number)
-        lines, _ = chain.split(data)
-        for line in chain.verify(segment.name, lines, link):
+        for line in chain.verify(segment.name, chain.whole_lines(data), link):
             if line.links.serial > last:
                 return
             try:

@@ -89,11 +89,10 @@ def _verify_older(
 
 
 def _verify_one(segment: Segment, data: bytes, after: Link, watch: chain.Watch | None) -> SeenSegment:
-    lines, torn = chain.split(data)
-    if torn:
-        raise chain.damaged(segment.name, len(lines) + 1, "is cut, and later segments follow")
+    if chain.torn_end(data):
+        raise chain.damaged(segment.name, data.count(b"\n") + 1, "is cut, and later segments follow")
     state = State()
-    end = chain.with_digest(chain.fold_segment(segment.name, lines, after, state, watch), state)
+    end = chain.with_digest(chain.fold_segment(segment.name, chain.whole_lines(data), after, state, watch), state)
     return SeenSegment(
         stamp=segment.stamp or "",
         lineage=end.lineage,
@@ -105,20 +104,21 @@ def _verify_one(segment: Segment, data: bytes, after: Link, watch: chain.Watch |
 
 
 def _fold_newest(segment: Segment, data: bytes, after: Link, loaded: Loaded, watch: chain.Watch | None) -> None:
-    lines, torn = chain.split(data)
+    torn = chain.torn_end(data)
     if torn:
-        _check_torn(segment.name, len(lines) + 1, torn)
+        _check_torn(segment.name, data.count(b"\n") + 1, torn)
     state = loaded.state
-    for line in chain.verify(segment.name, lines, after):
+    for line in chain.verify(segment.name, chain.whole_lines(data), after):
         chain.fold_line(state, line, watch)
         loaded.hashes.append(line.links.hash)
-    if not lines:
+    count = len(loaded.hashes)
+    if not count:
         raise chain.damaged(segment.name, 1, "is missing: the segment has no checkpoint")
-    loaded.first = state.serial - len(lines) + 1
+    loaded.first = state.serial - count + 1
     loaded.torn = len(torn)
     loaded.position = Position(segment.number, len(data) - len(torn), state.head)
     if torn:
-        loaded.notices.append(_torn_notice(segment.name, len(lines) + 1, len(torn), state.serial))
+        loaded.notices.append(_torn_notice(segment.name, count + 1, len(torn), state.serial))
 
 
 def _check_torn(segment: str, number: int, torn: bytes) -> None:
