@@ -169,6 +169,8 @@ def _plan_all(situation: Situation, steps: list[Step], spends: list[Spend], diag
 
 def _gaps(situation: Situation, address: Address) -> list[Diagnostic]:
     """A token whose granted life is too short for the distance of runs lapses in between; said at each plan."""
+    if not situation.desired.run_interval:
+        return []
     application = situation.applications[address]
     found = []
     for token_address, _ in application.token_addresses:
