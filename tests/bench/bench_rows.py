@@ -7,6 +7,7 @@ Each yields `Row`s. `value` is the ratio (or the absolute figure) that is judged
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -162,5 +163,6 @@ def one_change(world: World) -> Iterator[Row]:
 def history(world: World) -> Iterator[Row]:
     """Opening 100 live objects behind 20,000 entries, and behind 200."""
     short, long = world.seeded(100), world.seeded(100, notes=20_000)
+    time.sleep(2.5)  # older segments are remembered as verified once they are two seconds old
     found = in_turn(15, {"short": world.our(short, "state", "list"), "long": world.our(long, "state", "list")})
     yield _beside("opening behind 20,000 entries", found["long"], found["short"], "x behind 200", 1.2)
