@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
+
+import tomli
 
 from provisioner.commands.filing import read_file
 from provisioner.config.format import formatted
@@ -40,7 +41,7 @@ def fmt(options: FmtOptions) -> list[Formatted]:
         text = read_file(str(path), "The file").decode("utf-8", "surrogateescape")
         try:
             after = formatted(text)
-        except tomllib.TOMLDecodeError as fault:
+        except tomli.TOMLDecodeError as fault:
             problems.append(Diagnostic(name="toml-syntax", summary=str(fault), file=str(path)))
             continue
         if after != text:

@@ -6,16 +6,16 @@ it) and never two. What stands inside a value is left alone. A text whose meanin
 
 from __future__ import annotations
 
-import tomllib
+import tomli
 
 _TRIPLE = ('"""', "'''")
 
 
 def formatted(text: str) -> str:
-    """Raises tomllib.TOMLDecodeError for what is no TOML."""
-    before = tomllib.loads(text)
+    """Raises tomli.TOMLDecodeError for what is no TOML."""
+    before = tomli.loads(text)
     found = _Layout().of(text.replace("\r\n", "\n"))
-    return found if tomllib.loads(found) == before else text
+    return found if tomli.loads(found) == before else text
 
 
 class _Layout:

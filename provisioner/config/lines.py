@@ -1,6 +1,6 @@
-"""Where a key stands in a TOML text. tomllib tells lines of syntax errors only; this finds them for everything else.
+"""Where a key stands in a TOML text. tomli tells lines of syntax errors only; this finds them for everything else.
 
-It reads texts that tomllib has accepted, so it may be lenient. It runs only once something is to be reported.
+It reads texts that tomli has accepted, so it may be lenient. It runs only once something is to be reported.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ _DECLARED = ("applications", "credits")
 def _unescaped(quoted: str) -> str:
     if "\\" not in quoted:
         return quoted
-    import tomllib
+    import tomli
 
-    return next(iter(tomllib.loads(f'"{quoted}" = 0')))
+    return next(iter(tomli.loads(f'"{quoted}" = 0')))
 
 
 class _Scanner:

@@ -12,7 +12,7 @@ from provisioner.cli import completion, light
 from provisioner.cli.light import SHELLS
 
 HEAVY = ("pydantic", "httpx", "deepdiff", "cryptography", "pyrage", "sqlite3", "http", "asyncio", "unittest", "ssl")
-LIGHT = ("dataclasses", "typing", "json", "shutil", "logging", "tomllib", "pathlib", "hashlib", "inspect")
+LIGHT = ("dataclasses", "typing", "json", "shutil", "logging", "tomllib", "tomli", "pathlib", "hashlib", "inspect")
 
 
 def loaded(*words: str) -> set[str]:
