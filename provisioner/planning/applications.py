@@ -80,15 +80,17 @@ def _registered(
             if record is not None
             else Reason("missing", "declared, and not recorded")
         )
+        handoff = vendor.registration_handoff(application, situation.observed.of(application.provider))
         return _step(
             situation,
             application,
             CREATE,
-            REGISTER_APPLICATION,
+            REGISTER_APPLICATION if handoff is None else HANDOFF,
             reason,
             record=record,
             after=wanted,
             after_unknown=unknown,
+            handoff=handoff,
         )
     requested = application.address in situation.replaces
     if requested or record.managed != CREATED:

@@ -110,6 +110,20 @@ class OAuth2(base.Vendor):
     def registration(self, application: Application) -> Mapping[str, Any]:
         return registration_of(application)
 
+    def registration_handoff(self, application: Application, observation: ProviderObservation) -> Handoff | None:
+        """Only where the metadata was read: a server announces a registration endpoint or has none (RFC 8414)."""
+        if observation.features.get("registration", True):
+            return None
+        table, scopes = f"[applications.{application.address.name}]", " ".join(application.scopes) or "(none)"
+        return Handoff(
+            (
+                f"The server's metadata announces no registration (RFC 7591) for {application.name!r}.",
+                f"Make a client in the server's administration: grant {effective_grant(application)}, scopes {scopes}.",
+                f"Set client_id and client_secret of {table}; the next apply adopts it.",
+                "Or set registration_url of the provider, where the server has one all the same.",
+            )
+        )
+
     def revoke(self, observation: ProviderObservation) -> base.Revoke:
         announced = observation.features.get("revocation")
         return base.Revoke.TRY if announced is None else base.Revoke.YES if announced else base.Revoke.NO

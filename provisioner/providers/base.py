@@ -149,6 +149,10 @@ class Vendor:
         """What a person must do so that the vendor's application is as declared; None where the API can do it."""
         return None
 
+    def registration_handoff(self, application: Application, observation: ProviderObservation) -> Handoff | None:
+        """What a person must do where this server registers no clients; None where it does, or nobody looked."""
+        return None
+
     def delete_handoff(self, record: ApplicationRecord) -> Handoff | None:
         """How a person deletes an application that no API can delete; None where it can, or none exists."""
         return None

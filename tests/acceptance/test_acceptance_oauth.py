@@ -288,6 +288,21 @@ def test_what_a_server_does_not_offer(stack: Stack, idp: OAuth, offers: set[str]
     assert len(idp.live) == (0 if revokes else 2)
 
 
+def test_a_server_that_registers_nobody(stack: Stack, idp: OAuth) -> None:
+    """No registration endpoint and no client_id: a person makes the client (3), and its id and secret are adopted."""
+    idp.offers = {"revocation", "introspection"}
+    declare(stack, idp)
+    change = stack.changes()["application.worker"]
+    assert change["change"]["actions"] == ["create"]
+    assert any("client_id" in line for line in change["handoff"]["instructions"])
+    stack.run("apply", "--auto-approve", code=3)
+    assert idp.issued == []
+    declare(stack, idp, idp.client("credits:read"))
+    stack.run("apply", "--auto-approve")
+    assert stack.values("application.worker")["managed"] == "handoff"
+    stack.quiet()
+
+
 def test_a_revocation_in_vain(stack: Stack, idp: OAuth) -> None:
     """200 is not proof: a token that survives its revocation is an error that says so, and stays recorded."""
     declare(stack, idp, idp.client("credits:read"))
@@ -316,12 +331,16 @@ def test_revoked_at_the_server(stack: Stack, idp: OAuth) -> None:
 @pytest.mark.parametrize("after", [True, False])
 def test_in_doubt(stack: Stack, idp: OAuth, path: str, how: int | str, after: bool) -> None:
     """A token request or registration whose answer did not come is in doubt (3); the next run makes another, and says
-    what may exist."""
+    what may exist. A client that may be at the server waits for a person's word (3) until it is there."""
     declare(stack, idp)
     idp.arm(path, how, after=after)
     stack.run("apply", "--auto-approve", code=3)
     stack.run("apply", "--auto-approve", code=None)
     assert stack.values("token.worker")["status"] == "live"
+    if path == "/as/register":
+        stack.run("apply", "--auto-approve", code=3)
+        (doubt,) = stack.state()["in_doubt"]
+        stack.run("resolve", doubt["operation"], "--as", "happened" if after else "did-not-happen")
     stack.run("apply", "--auto-approve")
     stack.quiet()
     lost = [r for r in stack.resources() if r["values"].get("status") == "lost"]

@@ -174,7 +174,7 @@ def test_somebody_elses_answer_is_not_taken(stack: Stack, base: str) -> None:
     ("query", "code", "message"),
     [
         ({"code": "c", "iss": "https://evil.invalid"}, 8, "another issuer"),
-        ({"code": "c"}, 8, "another issuer"),  # the metadata announces that iss comes, so its absence is a mix-up too
+        ({"code": "c"}, 8, "issuer-mismatch"),  # the metadata announces that iss comes: its absence is a mix-up too
         ({"error": "access_denied", "iss": "ISSUER"}, 8, "the authorization was denied"),
         ({"error": "invalid_scope", "iss": "ISSUER"}, 1, "invalid_scope"),
         ({"code": "never-issued", "iss": "ISSUER"}, 1, "invalid_grant"),
