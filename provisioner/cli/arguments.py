@@ -246,6 +246,7 @@ def _output(parser: Parser) -> None:
 
 def _run(parser: Parser) -> None:
     _repeated(parser, "--application", "A", "only this application's tokens")
+    _locking(parser)
 
 
 def _resolve(parser: Parser) -> None:

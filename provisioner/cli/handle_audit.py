@@ -122,6 +122,8 @@ def _find(typed: argparse.Namespace, options: AuditOptions, console: Console) ->
             "shell's history: take it for leaked.",
         )
     given = sys.stdin.read()
+    if not given.strip():  # a file that was not there, a pipe whose first half failed: no answer is the honest one
+        raise Invalid("usage", "Nothing came on standard input", "Pipe the secret in: --find-token - < leaked.txt.")
     console.masker.add(given.strip())
     match = find_token(options, given, console.masker.add)
     if typed.json:

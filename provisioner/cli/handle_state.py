@@ -110,9 +110,11 @@ def verify(typed: argparse.Namespace, console: Console, view: View) -> int:
     if typed.json:
         data = {"verified": True, "lineage": found.lineage, "serial": found.serial, "head": found.head}
         counts = {"entries": found.entries, "segments": found.segments, "keys": found.keys}
-        console.line(json_text({**data, **counts, "missing_keys": list(found.missing)}))
+        console.line(json_text({**data, **counts, "missing_keys": list(found.missing), "known_serial": found.known}))
         return 0
     console.line(f"{found.entries} entries verified. The head is {found.head or 'none yet'} (serial {found.serial}).")
+    if found.serial and found.known is None:
+        console.line("This machine had not seen this state before: compare the head with one that was kept elsewhere.")
     if found.missing:
         console.line(f"Data keys that are gone, and with them what they sealed: {', '.join(found.missing)}")
     return 0

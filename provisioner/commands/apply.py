@@ -201,11 +201,12 @@ def _begin(
     lock: HeldLock | None,
     listener: Listener,
 ) -> None:
-    """Only where there is something to record: a run in which nothing differs leaves the state as it was."""
+    """Only where there is something to record: a run in which nothing differs leaves the state as it was, unless it
+    accepted an older copy."""
     if any(step.operation in _SEALING for step in plan.steps):
         for notice in begin_sealing(desired, journal, sealer, secrets, run, lock):
             listener.notice(notice)
-    elif journal.run is None and has_work(plan, desired, journal.state):
+    elif journal.run is None and (journal.owes_a_record or has_work(plan, desired, journal.state)):
         journal.begin(run, lock)
     tell(journal, listener)
 

@@ -7,6 +7,7 @@ noticed).
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -226,6 +227,9 @@ def _policy(path: str | None) -> Policy:
 def _unexpected(case: Case, options: AuditOptions, policy: Policy) -> StateUntrusted | None:
     head, serials = case.state.head, case.trail.serials
     wanted, ancestor = _hash(options.expect_head), _hash(options.expect_ancestor)
+    for text in (wanted, ancestor):
+        if text is not None and not _SHA256.fullmatch(text):  # an unset variable of a pipeline, a hash cut short
+            return _head_error(f"{text!r} was expected, which is no entry's hash: that has 64 hexadecimal digits.")
     if wanted is not None and wanted != head:
         where = f"it is the entry of serial {serials[wanted]}" if wanted in serials else "no entry has that hash"
         return _head_error(
@@ -238,6 +242,9 @@ def _unexpected(case: Case, options: AuditOptions, policy: Policy) -> StateUntru
     if policy.reviewed is not None and policy.reviewed not in serials:
         return _head_error(f"No entry has the hash {policy.reviewed}, which the policy file names as reviewed.")
     return None
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def _hash(text: str | None) -> str | None:

@@ -18,7 +18,9 @@ from provisioner.records import dataclass, fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """`missing` are data keys that recorded values need and that are not there: what they sealed is shredded."""
+    """`missing` are data keys that recorded values need and that are not there: what they sealed is shredded. `known`
+    is the serial of the newest entry that this machine had seen of this state before, which is in the chain; None where
+    it had seen none, so that nothing here could tell an older copy or a chain written anew."""
 
     lineage: str
     serial: int
@@ -27,6 +29,7 @@ class Verified:
     segments: int
     keys: int
     missing: tuple[str, ...] = ()
+    known: int | None = None
 
 
 def verify(options: LookOptions, reveal: Reveal) -> Verified:
@@ -41,10 +44,13 @@ def verify(options: LookOptions, reveal: Reveal) -> Verified:
         nonlocal counted
         counted += 1
 
+    memory = HeadMemory.of_user(os.environ)
+    before = memory.lineage_at(store.identity)
+    seen = memory.recall(before) if before else None
     journal = Journal.open(
         store,
         stack=desired.stack,
-        memory=HeadMemory.of_user(os.environ),
+        memory=memory,
         accept_rollback=options.state.accept_rollback,
         looking=True,
         watch=count,
@@ -66,6 +72,7 @@ def verify(options: LookOptions, reveal: Reveal) -> Verified:
         segments=len(store.load()[0]),
         keys=len(present),
         missing=tuple(sorted(_needed(journal.state) - set(present))),
+        known=seen.serial if seen is not None and seen.lineage == journal.lineage else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterable
 
 from provisioner.audit.finding import Finding
@@ -22,7 +23,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def audit_junit(report: Report) -> str:
     """A whole document. Every finding fails, whatever its severity: `audit` exits 2 for each."""
-    cases = [*map(_failed, report.findings), *map(_silenced, report.silenced), *_rest(report)]
+    cases = _named_apart([*map(_failed, report.findings), *map(_silenced, report.silenced), *_rest(report)])
     suite = ET.Element(
         "testsuite",
         name=f"provisioner audit {_text(report.stack)}".strip(),
@@ -47,6 +48,17 @@ def audit_junit(report: Report) -> str:
 def _text(text: object) -> str:
     """One line that XML 1.0 can hold (section 2.2): what it has no place for is spelled out."""
     return _NO_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", one_line(text))
+
+
+def _named_apart(cases: list[ET.Element]) -> list[ET.Element]:
+    """GitLab shows the first alone of those with the same class and name, so a second about one address says so."""
+    times: Counter[tuple[str, str]] = Counter()
+    for case in cases:
+        name = (case.get("classname", ""), case.get("name", ""))
+        times[name] += 1
+        if times[name] > 1:
+            case.set("name", f"{name[1]} ({times[name]})")
+    return cases
 
 
 def _case(rule_id: str, name: str) -> ET.Element:

@@ -24,17 +24,21 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RecordDiff:
-    """One object that differs between two states. `before` or `after` None: it is in one of them only."""
+    """One object that differs between two states. `before` or `after` None: it is in one of them only. `replaced`: they
+    are two objects, of which the second serves at the address of the first."""
 
     address: str
     deposed: str | None
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     differences: tuple[Difference, ...] = ()
+    replaced: bool = False
 
     @property
     def action(self) -> tuple[str, ...]:
-        """In a plan's words: `("create",)`, `("delete",)`, `("update",)`."""
+        """In a plan's words: `("create",)`, `("delete",)`, `("update",)`, `("create", "delete")`."""
+        if self.replaced:
+            return ("create", "delete")
         return ("create",) if self.before is None else ("delete",) if self.after is None else ("update",)
 
 
@@ -102,8 +106,22 @@ def state_diff(a: State, b: State, *, now: datetime) -> StateDiff:
         diff = _record_diff(a, b, old, new, now)
         if diff is not None:
             records.append(diff)
+    records = _paired(records)
     records.sort(key=lambda diff: (diff.address, diff.deposed or "", diff.action))
     return StateDiff((a.serial, b.serial), (a.head, b.head), a.lineage == b.lineage, tuple(records))
+
+
+def _paired(records: list[RecordDiff]) -> list[RecordDiff]:
+    """Where one object went from an address and another serves there now, they are one replacement."""
+    gone = {diff.address: diff for diff in records if diff.after is None and diff.deposed is None}
+    made = {diff.address: diff for diff in records if diff.before is None and diff.deposed is None}
+    both = gone.keys() & made.keys()
+    paired = [diff for diff in records if diff.address not in both or diff.action == ("update",) or diff.deposed]
+    for address in both:
+        before, after = gone[address].before, made[address].after
+        places = tuple(differences(before, after))
+        paired.append(RecordDiff(address, None, before, after, places, replaced=True))
+    return paired
 
 
 def _record_diff(

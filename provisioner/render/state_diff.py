@@ -12,8 +12,14 @@ _SYMBOLS: dict[tuple[str, ...], tuple[str, str]] = {
     ("create",): ("+", "green"),
     ("delete",): ("-", "red"),
     ("update",): ("~", "yellow"),
+    ("create", "delete"): ("+/-", "yellow"),
 }
-_WORDS: dict[tuple[str, ...], str] = {("create",): "was added", ("delete",): "is gone", ("update",): "changed"}
+_WORDS: dict[tuple[str, ...], str] = {
+    ("create",): "was added",
+    ("delete",): "is gone",
+    ("update",): "changed",
+    ("create", "delete"): "was replaced",
+}
 
 
 def diff_text(found: StateDiff, style: Style = PLAIN) -> str:
@@ -53,8 +59,8 @@ def _summary(found: StateDiff) -> str:
     if found.is_empty:
         return f"No differences between {between}.\n"
     actions = [record.action for record in found.records]
-    counts = [(actions.count(("create",)), "added"), (actions.count(("update",)), "changed"),
-              (actions.count(("delete",)), "gone")]  # fmt: skip
+    words = {("create",): "added", ("update",): "changed", ("create", "delete"): "replaced", ("delete",): "gone"}
+    counts = [(actions.count(action), word) for action, word in words.items()]
     said = ", ".join(f"{number} {word}" for number, word in counts if number)
     return f"{counted(len(actions), 'difference')} between {between}: {said}.\n"
 

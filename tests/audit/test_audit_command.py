@@ -213,7 +213,9 @@ def test_the_expected_head_is_compared(shell: Shell) -> None:
     assert "E0408 head-unexpected" in shell.err
     assert "head-unexpected" in (shell.folder / "audit.xml").read_text()
     shell.run("audit", "--expect-ancestor", "0" * 64, expect=7)
-    shell.run("audit", "--expect-head", "nonsense", expect=7)
+    for nothing in ("nonsense", "", first[:12]):
+        shell.run("audit", "--expect-head", nothing, expect=7)
+        assert f"'{nothing}' was expected, which is no entry's hash" in shell.err
 
 
 def test_every_apply_prints_the_head(shell: Shell) -> None:
@@ -239,9 +241,15 @@ def test_a_leaked_token_is_found_through_its_life(shell: Shell) -> None:
         assert found["status"] == "revoked"
         assert found["issued_at"] < found["ended_at"]
     assert "token.texts: revoked" in shell.run("audit", "--find-token", "-", stdin=token, expect=2)
-    for stranger in ("0123456789abcdef", "", "\n"):
-        found = shell.json("audit", "--find-token", "-", stdin=stranger)
-        assert (found["found"], found["address"], found["status"]) == (False, None, None)
+    found = shell.json("audit", "--find-token", "-", stdin="0123456789abcdef")
+    assert (found["found"], found["address"], found["status"]) == (False, None, None)
+
+
+@pytest.mark.parametrize("nothing", ["", "\n", "  \n\n"])
+def test_no_secret_is_no_answer(shell: Shell, nothing: str) -> None:
+    """A pipe whose first half failed must not read as "never ours"."""
+    shell.run("audit", "--find-token", "-", expect=4, stdin=nothing)
+    assert "Nothing came on standard input" in shell.err
 
 
 def test_a_secret_is_never_an_argument(shell: Shell) -> None:

@@ -188,6 +188,17 @@ def test_the_junit_is_read_back(report: Report) -> None:
     assert not any(str(name).endswith("token-expired") for name in passed)
 
 
+def test_no_two_test_cases_have_one_name(report: Report) -> None:
+    """GitLab shows only the first of them: two findings of one rule about one address are told apart."""
+    finding = next(f for f in report.findings if f.address)
+    twice = replace(report, findings=(finding, replace(finding, key="another"), replace(finding, key="third")))
+    suite = ET.fromstring(audit_junit(twice)).find("testsuite")  # noqa: S314  # our own text
+    assert suite is not None
+    names = [(case.get("classname"), case.get("name")) for case in suite.iter("testcase")]
+    assert len(set(names)) == len(names)
+    assert [name for _, name in names[:3]] == [finding.address, f"{finding.address} (2)", f"{finding.address} (3)"]
+
+
 def test_text_that_xml_has_no_place_for_is_spelled_out() -> None:
     """Control characters, a lone surrogate, what is no character."""
     odd = "a\x00b\x1bc\ud800d\ufffee & <f>"

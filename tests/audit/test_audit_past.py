@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,26 @@ def test_diff_shows_what_changed_inside(shell: Shell, tmp_path: Path) -> None:
     changed = text.split("deposed object")[1]
     assert '"live" -> "retiring"' in changed
     assert "generation" not in changed
+
+
+def test_diff_calls_a_replacement_one(tmp_path: Path, shell: Shell) -> None:
+    """Another object at the same address is the token replaced, not one gone and one added; a deposed one is its
+    own."""
+    past = Past(tmp_path / "elsewhere", NOW - 400 * DAY)
+    first = past.create("token.texts")
+    before = past.store.root.parent / "before"
+    shutil.copytree(past.store.root, before)
+    second, old = past.rotate(first)
+    assert "# token.texts was replaced" not in shell.run("diff", str(before), str(past.store.root))
+    past.revoke(old)
+    text = shell.run("diff", str(before), str(past.store.root))
+    assert "# token.texts was replaced" in text
+    assert f'fingerprint = "{first.fingerprint}" -> "{second.fingerprint}"' in " ".join(text.split())
+    assert "1 difference between" in text
+    assert "1 replaced." in text
+    (change,) = json.loads(shell.run("diff", str(before), str(past.store.root), "--json"))["changes"]
+    assert change["actions"] == ["create", "delete"]
+    assert change["before"]["fingerprint"] == first.fingerprint
 
 
 def test_diff_by_time_and_with_no_difference(shell: Shell) -> None:

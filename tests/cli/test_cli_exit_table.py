@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -203,6 +204,20 @@ def test_an_older_copy_put_back_is_7_until_it_is_accepted(world: World) -> None:
     world.ok("apply", "--auto-approve", "--accept-rollback")
     assert "rollback-accepted" in {row["kind"] for row in lines(world.ok("history", "--json"))}
     world.ok("plan")
+
+
+def test_an_older_copy_is_accepted_once(world: World) -> None:
+    """Where nothing differs the acceptance is recorded all the same: else every later command refused it again."""
+    world.write("[stack]\nname = 'x'\n", CX)
+    world.ok("apply", "--auto-approve")
+    state, kept = world.folder / "state" / "x", world.folder / "kept"
+    shutil.copytree(state, kept)
+    world.ok("state", "mv", 'token.campaigns["web"]', 'token.campaigns["site"]')
+    shutil.rmtree(state)
+    shutil.copytree(kept, state)
+    assert "No changes." in world.ok("apply", "--auto-approve", "--accept-rollback")
+    assert [row["kind"] for row in lines(world.ok("history", "--json"))][-3:] == ["rollback-accepted", "lock", "unlock"]
+    assert "No changes." in world.ok("plan")
 
 
 def test_each_code_of_the_table_is_a_codes_page_too() -> None:

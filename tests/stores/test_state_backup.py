@@ -168,6 +168,14 @@ def test_verify_reads_every_entry_again(stack: Stack, monkeypatch: pytest.Monkey
         stack.verify()
 
 
+def test_verify_says_whether_this_machine_can_tell_an_older_copy(stack: Stack) -> None:
+    """Which entry it had seen before, and that is in the chain; none where it had seen nothing."""
+    stack.fill(stack.store("first"))
+    assert stack.verify().known is None
+    serial = stack.verify().known
+    assert serial == Journal.open(stack.store("first"), stack=STACK, memory=None).state.serial
+
+
 def test_verify_says_which_data_keys_are_gone(stack: Stack) -> None:
     """A deleted one shreds what it sealed: no fault of the chain, and worth a line. One of another state is a fault."""
     store = stack.store("first")
