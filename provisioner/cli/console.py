@@ -82,10 +82,10 @@ class Console:
     def finish(self, code: int) -> int:
         """The exit code once everything is written, or is known not to be."""
         self.flush()
-        if self.lost_output is not None and code == 0:
-            self.err("Error: " + coded("output-lost", f"the output could not be written: {self.lost_output}"))
-            return 1
-        return code
+        if self.lost_output is None:
+            return code
+        self.err("Error: " + coded("output-lost", f"the output could not be written: {self.lost_output}"))
+        return 1 if code in (0, 2) else code  # any other already says that the run was no plain success
 
     def _write(self, stream: TextIO, text: str) -> None:
         self._guarded(stream, text)
@@ -102,6 +102,11 @@ class Console:
             if number not in (errno.EPIPE, errno.EIO, errno.EBADF, None) and stream is self.stdout:
                 self.lost_output = os.strerror(number or 0)
             _to_nowhere(stream)
+        except KeyboardInterrupt:
+            # whoever reads it has stopped reading, and whoever waits for that wants to leave: what is left is not told
+            self._gone.add(id(stream))
+            _to_nowhere(stream)
+            raise
 
 
 def coded(name: str, text: str) -> str:

@@ -40,7 +40,10 @@ def main(words: list[str]) -> int:
         said = coded("internal", f"a fault of this program ({type(fault).__name__}). Please report it.")
         console.err(f"Error: {said}")
         code = 1
-    return console.finish(code)
+    try:
+        return console.finish(code)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _help(typed: argv.Typed, console: Console) -> int:
@@ -49,7 +52,7 @@ def _help(typed: argv.Typed, console: Console) -> int:
 
     parser = build_group(typed.command or "")
     options = parser.parse_all(argv.normalise(parser, typed.words))
-    if options.version:
+    if options.version or (options.verbose and not typed.command):  # `terraform -v` is its version
         console.line(f"provisioner {__version__}")
         return 0
     text = guide.of_group(typed.command) if typed.command else guide.of_program(__version__)

@@ -127,3 +127,20 @@ def test_a_wait_for_the_lock_is_told(applied: World) -> None:
     assert (told["code"], told["severity"]) == ("W0408", "note")
     assert "tester" in told["detail"]
     assert (waiter.returncode, rest[-1]["type"]) == (0, "change_summary")
+
+
+def test_every_start_has_its_end(applied: World) -> None:
+    """What only records, as a secret that was reset in the panel, is neither told as begun nor left without an end."""
+    client = applied.values("application.campaigns")["client_id"]
+    applied.control("panel", vendor="smscx", action="reset_secret", client_id=client)
+    found = lines(applied.ok("apply", "-json", "-auto-approve", "-replace=token.texts"))
+    starts = sorted(line["hook"]["resource"]["addr"] for line in found if line["type"] == "apply_start")
+    ends = sorted(line["hook"]["resource"]["addr"] for line in found if line["type"] == "apply_complete")
+    assert "token.texts" in starts
+    assert starts == ends
+    assert "application.campaigns" not in starts
+
+
+def test_v_alone_is_the_version_as_in_terraform(world: World) -> None:
+    """With a command it tells more; alone it asks which version this is."""
+    assert world.ok("-v") == world.ok("--version")

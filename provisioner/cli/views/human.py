@@ -57,7 +57,7 @@ class HumanView:
                 self._showing = True
 
     def started(self, step: Step) -> None:
-        if self._counts is None:
+        if self._counts is None and step.is_change:  # what only records ends without a word, too
             self._tell(human_apply.started(step, self._out))
 
     def progress(self, step: Step, elapsed: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from provisioner import __version__, times
 from provisioner.cli import reports
 from provisioner.cli.console import Console
-from provisioner.engine.events import IN_DOUBT, NOT_STARTED, ApplyResult, StepResult
+from provisioner.engine.events import DONE, IN_DOUBT, NOT_STARTED, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import Due, Plan, Step
 from provisioner.render import stream
@@ -40,14 +40,15 @@ class StreamView:
 
     def started(self, step: Step) -> None:
         self._started.add(step.id)
-        self._write(stream.apply_start(step, times.now()))
+        if step.is_change:  # who counts starts waits for as many ends
+            self._write(stream.apply_start(step, times.now()))
 
     def progress(self, step: Step, elapsed: float) -> None:
         self._write(stream.apply_progress(step, elapsed, times.now()))
 
     def finished(self, result: StepResult) -> None:
         self._finished[result.step.id] = result
-        if result.step.is_change:
+        if result.step.is_change or result.status != DONE:
             self._write(stream.apply_end(result, times.now()))
         for found in result.diagnostics:
             self.diagnostic(found)
