@@ -46,13 +46,12 @@ def delete(record: ApplicationRecord) -> Handoff:
 
 def revoke_all(record: TokenRecord) -> Handoff:
     """There is no revocation of one token; and when it dies by itself."""
-    application = f"{record.application.name!r} (Application ID {record.client_id or 'not recorded'})"
     ends = f"on {times.to_rfc3339(record.expires_at)}" if record.expires_at else "never"
     return Handoff(
         (
             f"SMS.CX has no API that revokes a token. By itself this one ends {ends}.",
             f"To end it now: {_OPEN[0].lower()}{_OPEN[1:]}",
-            f"Open the application of application.{application}.",
+            f"Open the application of {record.application} (Application ID {record.client_id or 'not recorded'}).",
             "Choose: Revoke all Access Tokens. This ends every token of that application, those in use as well.",
             "Run apply with --replace for those, so that new ones are issued.",
         ),

@@ -131,7 +131,7 @@ def test_a_token_is_killed_in_the_panel(ends: datetime | None, words: str) -> No
     text = " ".join(vendor("smscx").kill_handoff(replace(TOKEN, expires_at=ends)).instructions)
     assert "Revoke all Access Tokens" in text
     assert words in text
-    assert "abc" in text
+    assert f"Open the application of {TOKEN.application} (Application ID abc)." in text
 
 
 def test_deleting_and_topping_up_are_the_panels_too() -> None:
