@@ -87,7 +87,7 @@ class _Floor:
         if self.seen is None and self._token_comes():
             return self._read_after_token()
         if self.problem is not None:
-            return self._unread()  # asked for, and not shown: what it was once says nothing of what it is
+            return self._not_shown(balance, unit)
         blocked = self._blocked()
         if blocked is not None:
             return blocked
@@ -126,6 +126,16 @@ class _Floor:
         reason = Reason("needs-authorization", "its balance is read with a token that a person must authorize first")
         step = self._step(READ, HANDOFF, reason, unknown=("balance", "unit", "observed_at"), handoff=handoff)
         return FloorStep(step)
+
+    def _not_shown(self, balance: Decimal, unit: str) -> FloorStep:
+        """Asked for, and refused: what the balance was once says nothing of what it is. Nothing is bought on it."""
+        if self.floor.on_shortfall != "warn" or self.record is None:
+            return self._unread()
+        summary = f"{self.floor.address}: the balance cannot be known: {self.problem}"
+        detail = f"The recorded one is {balance} {unit}, and nobody knows whether the floor {self.floor.minimum} holds."
+        address = str(self.floor.address)
+        said = Diagnostic(name="not-refreshed", summary=summary, detail=detail, severity="warning", address=address)
+        return FloorStep(self._met(), diagnostics=(said,))
 
     def _read_after_token(self) -> FloorStep:
         depends = tuple(step.id for step in self.tokens if self._issues(step)) if self.vendor.credits_need_token else ()

@@ -131,6 +131,25 @@ def test_vendor_without_sales_needs_a_person(on_shortfall: str, handed_off: bool
     assert ("floor-unmet-warn" in [d.name for d in made.diagnostics]) is not handed_off
 
 
+@pytest.mark.parametrize(("on_shortfall", "action"), [("error", ("read",)), ("warn", ("no-op",))])
+def test_a_balance_that_is_not_shown_is_not_remembered(on_shortfall: str, action: tuple[str, ...]) -> None:
+    """Asked for and refused: the recorded balance meets no floor. It waits for a person, or is a warning."""
+    seen = observed(person=ProviderObservation(credits_problem="the token has no scope for it"))
+    record = credits_record("person", 5000, on_shortfall=on_shortfall)
+    made = plan(desired(floors=(floor("person", on_shortfall=on_shortfall),)), state(record), seen)
+    assert outline(made)["credits.ez"][0] == action
+    said = [made.diagnostics[0].summary] if made.diagnostics else [step(made, "credits.ez").reason.sentence]
+    assert "the token has no scope for it" in said[0]
+    assert [d.name for d in made.diagnostics] == (["not-refreshed"] if on_shortfall == "warn" else [])
+
+
+def test_a_balance_that_nobody_asked_for_is_the_recorded_one() -> None:
+    """A pipeline that plans without a key asks no token-read balance, and that is no change."""
+    record = credits_record("person", 5000)
+    made = plan(desired(floors=(floor("person"),)), state(record), observed(person=ProviderObservation()))
+    assert not made.has_changes
+
+
 def test_max_spend_refuses_the_plan() -> None:
     """A plan that would spend more than [safety] allows is shown, and is not applyable."""
     want = desired(
