@@ -7,8 +7,18 @@ import os
 import sys
 
 
+def _open_streams() -> None:
+    """A supervisor may start us with a standard stream closed (`>&-`): the next file that is opened would take its
+    place, and the recorded state would be what somebody prints to. It leads nowhere instead."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            file = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(file, "r" if number == 0 else "w"))
+
+
 def main() -> int:
     """The exit code of `light`'s answers; every other command ends the process here, by its exit code."""
+    _open_streams()
     from provisioner.cli import light
     from provisioner.cli.console import Console
 

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from provisioner.errors import StateUntrusted, StoreFailed
 
 T = TypeVar("T")
+
+
+class StillWriting(StoreFailed):
+    """Another thread's write took longer than the caller has patience for."""
 
 
 class _Waiting(Generic[T]):
@@ -44,14 +48,15 @@ class GroupCommit(Generic[T]):
     def failed(self) -> bool:
         return self._failure is not None
 
-    def append(self, item: T) -> None:
-        """Returns once `item` is durable. Raises what `write` raised: StoreFailed, HeadMoved, StateUntrusted."""
+    def append(self, item: T, patience: float | None = None) -> None:
+        """Returns once `item` is durable. Raises what `write` raised: StoreFailed, HeadMoved, StateUntrusted; and
+        StillWriting where another's write takes longer than `patience` seconds, with `item` not written."""
         mine = _Waiting(item)
-        batch = self._wait(mine)
+        batch = self._wait(mine, patience)
         if batch:
             self._lead(batch)
 
-    def _wait(self, mine: _Waiting[T]) -> list[_Waiting[T]]:
+    def _wait(self, mine: _Waiting[T], patience: float | None) -> list[_Waiting[T]]:
         """The batch that this thread must write, with `mine` in it; [] once another has written it."""
         with self._turn:
             self._queue.append(mine)
@@ -65,7 +70,14 @@ class GroupCommit(Generic[T]):
                     if not self._writing:
                         self._writing, batch, self._queue = True, self._queue, []
                         return batch
-                mine.news.get()
+                try:
+                    mine.news.get(timeout=patience)
+                except Empty:
+                    raise StillWriting(
+                        "state-unreachable",
+                        "The recorded state was still being written when this run left.",
+                        "The next run finds out what became of what was under way.",
+                    ) from None
         except BaseException:
             # an interrupt, or the failure above: nobody waits for it now, so nobody shall write it later
             with self._turn:

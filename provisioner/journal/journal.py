@@ -19,7 +19,7 @@ from provisioner.journal import history, load, marks
 from provisioner.journal.chain import Link, Watch
 from provisioner.journal.entries import Entry, dump, plain, write_line
 from provisioner.journal.fold import Change, decode, state_to_json
-from provisioner.journal.group import GroupCommit
+from provisioner.journal.group import GroupCommit, StillWriting
 from provisioner.journal.memory import HeadMemory
 from provisioner.journal.objections import Objection, of_clock, of_mark
 from provisioner.journal.run import RunInfo
@@ -30,6 +30,7 @@ from provisioner.records import dataclass, field
 if TYPE_CHECKING:
     from provisioner.journal.locks import HeldLock
 
+_LEAVING = 2.0  # seconds that `close` waits for another thread's append
 FEWEST = 256  # entries behind a checkpoint before another is worth its bytes
 OURS = frozenset({"checkpoint", "lock", "unlock", "rollback-accepted"})  # kinds that only this module writes
 
@@ -216,7 +217,11 @@ class Journal:
             return
         try:
             if self.run is not None and not self._group.failed:
-                self._group.append([_ready(Draft("unlock", None, self._unlock_body()))])
+                self._group.append([_ready(Draft("unlock", None, self._unlock_body()))], _LEAVING)
+        except StillWriting:
+            # Only where somebody asked twice to leave. What the thread holds, this process's end gives back.
+            if self._lock is not None:
+                self._lock.abandon()
         except (StoreFailed, StateUntrusted) as fault:
             self.notices.extend(fault.diagnostics)
         finally:

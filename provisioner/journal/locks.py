@@ -171,6 +171,10 @@ class HeldLock:
         with suppress(StoreFailed):  # it ends with its lease, or with this process
             self.store.drop_lock(self.info.id)
 
+    def abandon(self) -> None:
+        """Leaves the lock to whoever takes it over from a dead process: `release` does nothing any more."""
+        self._stop.set()
+
     def __enter__(self) -> Self:
         return self
 

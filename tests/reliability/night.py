@@ -84,6 +84,12 @@ class Running:
             time.sleep(0.002)
         raise TimeoutError(f"{self.argv} did not come to {state}\n{self.out()}")
 
+    def until_ended(self, seconds: float) -> None:
+        """Waits at most so long."""
+        end = time.monotonic() + seconds
+        while self.state() != "Z" and time.monotonic() < end:
+            time.sleep(0.002)
+
     def wait(self) -> Ended:
         status = self.night.ask({"do": "wait", "pid": self.pid})
         err = _text(self._files["err"])
@@ -167,10 +173,12 @@ class Night:
             return answer
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **fate: Any) -> Running:
-        """`fate`: `at`, `act`, `jump`, `clock`, `patient`, `largest_file`, `stdin`, `closed`, `mortal` (see
+        """`fate`: `at`, `act`, `jump`, `clock`, `patient`, `largest_file`, `stdin`, `mortal` (see
         nursery.py); `out`: where standard output goes."""
         self._runs += 1
         files = {name: self.root / f"run-{self._runs}.{name}" for name in ("out", "err", "log")}
+        if "out" in fate:
+            files["out"] = Path(str(fate.pop("out")))
         order = {
             "do": "start", "argv": list(argv), "cwd": str(self.stack), "clock": self.shift,
             "env": {**self.environ, **(env or {})}, **{name: str(path) for name, path in files.items()},
@@ -297,7 +305,7 @@ def _put_back_database(source: Path, target: Path) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     except FileNotFoundError:
         return ""
 

@@ -161,15 +161,15 @@ def install_points(fate: Fate) -> None:
     real_write = files.write_all
 
     def write_all(file: int, data: bytes) -> None:
-        if fate.full:
-            os.write(file, bytes(data)[: len(data) // 2])  # what still fitted
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if threading.current_thread().name == "lock-renewal":  # it comes when it comes, and would shift the numbers
             real_write(file, data)
             return
         if fate.point("bytes:torn"):
             os.write(file, bytes(data)[: len(data) // 2])
             fate.strike()
+        if fate.full:
+            os.write(file, bytes(data)[: len(data) // 2])  # what still fitted
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real_write(file, data)
 
     def to_state(file: int, data: bytes) -> None:
@@ -264,8 +264,6 @@ def child(order: dict[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["env"])
         os.chdir(order["cwd"])
-        for number in order.get("closed", ()):
-            os.close(number)
         if order.get("mortal"):
             without_privileges()
         if "largest_file" in order:
