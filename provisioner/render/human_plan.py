@@ -47,7 +47,7 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
     if not plan.has_changes:
         parts.append(_no_changes(plan, style))
     elif not changes:
-        parts.append(style.paint(only_recorded(plan), "bold"))
+        parts.append(style.paint(f"{summary_line(plan)}\n{only_recorded(plan)}", "bold"))
     else:
         parts.append("\n".join(_legend(changes)))
         parts.append(style.paint(_STEPS_BEGIN, "bold"))
@@ -244,7 +244,8 @@ def drift_section(drifts: tuple[Drift, ...], style: Style = PLAIN, *, full: bool
     refresh-only plan, which undoes nothing."""
     closing = f"{_DRIFT_ENDS}, the following plan may\ninclude actions to undo or respond to these changes.\n\n{RULE}"
     if only:
-        closing = f"{_REFRESH_ONLY}\n\n{RULE}"
+        later = "a later plan may\ninclude actions to undo or respond to these changes."
+        closing = f"{_DRIFT_ENDS}, {later}\n\n{_REFRESH_ONLY}\n\n{RULE}"
     return "\n\n".join([style.paint(_DRIFT_BEGINS, "bold"), drift_blocks(drifts, style, full=full), closing])
 
 

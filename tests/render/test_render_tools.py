@@ -7,6 +7,7 @@ import re
 import render_samples as sample
 
 from provisioner.errors import Diagnostic
+from provisioner.model.plan import PlanOptions
 from provisioner.render import human_apply, sentences
 from provisioner.render.diagnostics import diagnostic_text
 from provisioner.render.human_plan import human_plan
@@ -70,6 +71,18 @@ def test_tfcmt_can_cut_the_plan_out() -> None:
     prefix = "Unless you have made equivalent changes to your configuration"
     ends = next(n for n, line in enumerate(lines) if line.startswith(prefix))
     assert begins < ends < lines.index("Terraform will perform the following actions:")
+
+
+def test_a_refresh_only_plan_is_read_too() -> None:
+    """Its drift is cut out between the same two lines, and it passes with counts of nought, not with `No changes.`"""
+    lines = human_plan(sample.plan(steps=(), options=PlanOptions(mode="refresh-only"))).split("\n")
+    begins = lines.index("Note: Objects have changed outside of Terraform")
+    prefix = "Unless you have made equivalent changes to your configuration"
+    assert begins < next(n for n, line in enumerate(lines) if line.startswith(prefix))
+    match = ATLANTIS_PLAN.search("\n".join(lines))
+    assert match is not None
+    assert match.groups() == (None, "0", "0", "0")
+    assert TFCMT_PASS.findall("\n".join(lines)) == ["Plan: 0"]
 
 
 def test_atlantis_reads_the_counts() -> None:
