@@ -41,10 +41,7 @@ def main(words: list[str]) -> int:
         console.err(f"Error: {said}")
         code = 1
     try:
-        try:
         return console.finish(code)
-    except KeyboardInterrupt:
-        return 130
     except KeyboardInterrupt:
         return 130
 
