@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all sweep lint types bench completions consumers clean
+.PHONY: demo test test-all sweep lint types bench completions consumers browser oidc clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
@@ -41,6 +41,16 @@ consumers: $(VENV)/.tested
 	  $(VENV)-consumers/bin/python -m pip install --quiet --disable-pip-version-check '.[consumers]'; }
 	@CONSUMERS_PATH=$(CURDIR)/$(VENV)-consumers/bin $(BIN)/python -m pytest tests/consumers tests/pipelines/test_workflows.py
 
+# The person's pages in Debian's chromium (apt-get install chromium); SCREENSHOTS=folder keeps pictures to look at.
+browser: $(VENV)/.tested
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	@$(BIN)/python -m pytest tests/browser -rs
+
+# The OAuth tests at a third server that others wrote: panva's oidc-provider, which needs node and npm.
+oidc: $(VENV)/.tested
+	@npm install --silent --no-audit --no-fund --prefix $(VENV)-node oidc-provider@9
+	@OIDC_PROVIDER=$(CURDIR)/$(VENV)-node $(BIN)/python -m pytest tests/oauth -k oidc -rs
+
 # One stamp for each set of packages, made again when pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=...") if sys.version_info < (3, 11) else None'
@@ -57,4 +67,4 @@ $(VENV)/.developed: $(VENV)/.tested
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-consumers .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-consumers $(VENV)-node .pytest_cache .mypy_cache .ruff_cache .hypothesis

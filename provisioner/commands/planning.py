@@ -13,7 +13,7 @@ from provisioner.engine.events import Listener
 from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import Due, Plan, PlanOptions
-from provisioner.model.recorded import State
+from provisioner.model.recorded import State, TokenRecord
 from provisioner.planning.planner import make_plan
 from provisioner.records import dataclass, replace
 
@@ -64,7 +64,12 @@ def derive(desired: Desired, state: State, observed: Observed, now: datetime, op
     if options.mode != "normal":
         return plan
     said = {(d.name, d.address) for d in plan.diagnostics}
-    more = tuple(w for w in check_warnings(desired) if (w.name, w.address) not in said)
+    granted = {
+        address
+        for address, record in state.current().items()
+        if isinstance(record, TokenRecord) and record.expires_at is not None
+    }
+    more = tuple(w for w in check_warnings(desired, granted=granted) if (w.name, w.address) not in said)
     return replace(plan, diagnostics=(*plan.diagnostics, *more)) if more else plan
 
 

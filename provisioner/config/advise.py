@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import timedelta
 
 from provisioner import providers
+from provisioner.address import Address
 from provisioner.config.problems import absolute, key_path
 from provisioner.errors import Diagnostic
 from provisioner.model.desired import Application, CreditFloor, Desired
@@ -14,9 +15,14 @@ from provisioner.records import replace
 from provisioner.times import format_duration
 
 
-def check_warnings(desired: Desired, vendors: Callable[[str], Vendor] = providers.vendor) -> list[Diagnostic]:
+def check_warnings(
+    desired: Desired,
+    vendors: Callable[[str], Vendor] = providers.vendor,
+    *,
+    granted: Container[Address] = (),
+) -> list[Diagnostic]:
     """Warnings that need no state and no network: one for each combination of token policy and provider, and one for
-    each floor that `[safety] max_spend` cannot see."""
+    each floor that `[safety] max_spend` cannot see. `granted`: tokens whose lifetime a grant has shown since."""
     found: list[Diagnostic] = []
     groups: dict[tuple[str, str, timedelta | None], list[Application]] = {}
     for application in desired.applications:
@@ -29,7 +35,8 @@ def check_warnings(desired: Desired, vendors: Callable[[str], Vendor] = provider
         found.extend(_placed(one, application) for one in said if one.severity == "warning")
     for (type_name, _, life), members in groups.items():
         found.extend(_lives_too_short(members, vendors(type_name), life, desired.run_interval))
-        found.extend(_unverified(members, vendors(type_name), life))
+        unseen = [one for one in members if not all(address in granted for address, _ in one.token_addresses)]
+        found.extend(_unverified(unseen, vendors(type_name), life))
     for floor in desired.credits:
         found.extend(_unpriced(floor, vendors(desired.providers[floor.provider].type), desired))
     return found
@@ -53,8 +60,8 @@ def _lives_too_short(
 
 
 def _unverified(members: list[Application], vendor: Vendor, life: timedelta | None) -> Iterator[Diagnostic]:
-    policy = members[0].policy
-    if life is None and policy.max_lifetime is not None:
+    policy = members[0].policy if members else None
+    if policy is not None and life is None and policy.max_lifetime is not None:
         yield _warning(
             "unverified-lifetime",
             f"{_named(members)}: how long {vendor.title} tokens live is known only once one is granted",

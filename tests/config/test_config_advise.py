@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from provisioner.address import parse_address
 from provisioner.config.advise import check_warnings
 from provisioner.config.load import load
 from provisioner.errors import Diagnostic
@@ -15,10 +17,11 @@ APPLICATIONS = "".join(f'[applications.a{n}]\nprovider = "ez"\n' for n in range(
 FLOOR = '[credits.ez]\nprovider = "ez"\nminimum = 5\nmax_per_apply = 5\n'
 
 
-def warnings(folder: Path, text: str) -> list[Diagnostic]:
+def warnings(folder: Path, text: str, granted: Iterable[str] = ()) -> list[Diagnostic]:
     path = folder / "main.toml"
     path.write_text(text, encoding="utf-8")
-    found = check_warnings(load(path, overrides={}, environ={}))
+    shown = [parse_address(address) for address in granted]
+    found = check_warnings(load(path, overrides={}, environ={}), granted=shown)
     assert {one.severity for one in found} <= {"warning"}
     return found
 
@@ -34,11 +37,12 @@ def test_a_token_that_can_lapse_between_runs_is_warned_of(interval: str, warned:
 
 
 def test_a_lifetime_that_only_the_server_knows_is_said_not_to_be_checked(tmp_path: Path) -> None:
-    """max_lifetime cannot be held against what nobody knows yet."""
+    """max_lifetime cannot be held against what nobody knows yet; once a grant has shown it, nothing is said."""
     text = '[providers.idp]\ntype = "oauth2"\nbase_url = "sandbox"\n[applications.a]\nprovider = "idp"\n'
     assert warnings(tmp_path, text) == []
     (found,) = warnings(tmp_path, text + '[token_policies.default]\nmax_lifetime = "1d"\n')
     assert found.name == "unverified-lifetime"
+    assert warnings(tmp_path, text + '[token_policies.default]\nmax_lifetime = "1d"\n', granted=["token.a"]) == []
 
 
 def test_a_floor_that_max_spend_cannot_see_is_warned_of(tmp_path: Path) -> None:
