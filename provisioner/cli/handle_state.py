@@ -47,7 +47,8 @@ def _show_plan(typed: argparse.Namespace, console: Console, view: View) -> int:
     if typed.json:
         from provisioner.render.plan_file import saved_plan_json
 
-        console.line(json_text(saved_plan_json(saved, version=__version__, timestamp=times.now())))
+        made = saved.plan.now  # the plan's own time: shown twice it is the same document
+        console.line(json_text(saved_plan_json(saved, version=__version__, timestamp=made)))
     else:
         view.plan(saved.plan, will_apply=True)
     return 0
