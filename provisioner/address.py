@@ -9,7 +9,6 @@ from typing import NamedTuple
 TYPES = ("application", "token", "credits")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ADDRESS = re.compile(r'(application|token|credits)\.([A-Za-z_][A-Za-z0-9_-]*)((?:\["(?:[^"\\]|\\.)*"\])*)')
-_UNQUOTED = re.compile(r"(?:application|token|credits)\.[A-Za-z_][A-Za-z0-9_-]*(?:\[[^\]]*\])+")
 _KEY = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
 _ORDER = {kind: position for position, kind in enumerate(TYPES)}
 _MOST_KEYS = {"application": 1, "token": 2, "credits": 0}
@@ -52,7 +51,7 @@ def parse_address(text: str) -> Address:
     """Raises ValueError with what an address looks like."""
     match = _ADDRESS.fullmatch(text)
     if not match:
-        if _UNQUOTED.fullmatch(text):
+        if re.fullmatch(r"(?:application|token|credits)\.[A-Za-z_][A-Za-z0-9_-]*(?:\[[^\]]*\])+", text):
             meant = re.sub(r"\[\W*([^\]\"']*)\W*\]", r'["\1"]', text)
             raise ValueError(
                 f"the key in {text} lacks its double quotes: in a shell, write '{meant}', single ones around"

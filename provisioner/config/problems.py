@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 from provisioner.config import lines
 from provisioner.config.lines import KeyPath
-from provisioner.config.snippets import snippet
 from provisioner.errors import Diagnostic, Invalid
 from provisioner.records import dataclass, field
 
@@ -75,6 +74,8 @@ class Problems:
         self._said.add((name, origin.file, where, summary))
         self._places.add((where, None if address is None else str(address)))
         line = line if line is not None else (origin.line_of(local) if local else None)
+        from provisioner.config.snippets import snippet  # expressions that only a problem pays for
+
         self.found.append(
             Diagnostic(
                 name=name,

@@ -54,7 +54,7 @@ _provisioner() {
     "authorize") words="--consumer --no-browser --device --timeout --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "token") words="--min-ttl --format --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "output") words="--format --json --raw --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
-    "run") words="--application --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
+    "run") words="--application --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "resolve") words="--as --lock=false --lock-timeout --note --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "audit") words="--json --sarif --junit --html --markdown --policy --expect-head --expect-ancestor --find-token --state --at --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
     "force-unlock") words="--force --chdir --config --var --var-file --no-color --input=false --accept-rollback --verbose --help" ;;
