@@ -64,6 +64,11 @@ class Facts:
         """Addresses whose pair was lost with an answer, at a vendor where only a person starts another."""
         return {r["address"] for r in self.tokens if r["values"]["status"] == "unauthorized"}
 
+    def unread(self) -> set[str]:
+        """Floors of accounts whose balance is read with a token, where that token waits for a person."""
+        at = {r["values"]["provider"] for r in self.tokens if r["values"]["status"] == "unauthorized"}
+        return {r["address"] for r in self.resources if r["type"] == "credits" and r["values"]["provider"] in at}
+
     def lost(self) -> list[dict[str, Any]]:
         return [r for r in self.tokens if r["values"]["status"] == "lost"]
 

@@ -57,7 +57,7 @@ def recovered(
     more = planned(plan) - faultless.quiet
     if scene.person is not None:
         more -= faultless.waiting  # the code is spent: a person is asked again
-    more -= {(address, "update") for address in now.waiting()}
+    more -= {(address, "update") for address in now.waiting()} | {(address, "read") for address in now.unread()}
     verdict.must(not more, f"the plan after it is not quiet: {sorted(more)}")
     verdict.must(plan.code in (0, 2), f"the plan exits {plan.code}")
     verdict.clean(night)

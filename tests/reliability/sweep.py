@@ -64,6 +64,21 @@ def everywhere(points: Sequence[str]) -> list[int]:
     return list(range(len(points)))
 
 
+def vital(points: Sequence[str]) -> list[int]:
+    """Of each change that is sent: announced and not sent, answered and not looked at, its outcome not yet written.
+    What lies between two of these is told apart by no one who looks from outside."""
+    found: list[int] = []
+    for number, name in enumerate(points):
+        if not re.fullmatch(r"store append .*intent\(.*:after", name):
+            continue
+        after = range(number + 1, len(points))
+        sent = next((n for n in after if re.fullmatch(r"send (POST|PUT|DELETE) .*:after", points[n])), None)
+        ended = re.compile(r"store append .*(outcome|settled).*:before")
+        written = next((n for n in after if ended.fullmatch(points[n])), None)
+        found += [at for at in (number, sent, written) if at is not None and at not in found]
+    return found
+
+
 def essential(points: Sequence[str]) -> list[int]:
     """Before and after everything durable and every change that is sent, once where one's end is the next one's
     beginning. Reads, the lock and half-written files are left to the whole sweep."""
