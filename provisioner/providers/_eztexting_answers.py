@@ -38,9 +38,10 @@ def said_by(answer: Answer) -> str:
 
 
 def credits_in(body: dict[str, Any], name: str) -> Decimal:
-    """A whole number of credits. Raises Unreadable: a maintenance page must not pass for an empty account."""
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
+    """A whole number of credits, however it is written: 153, 153.0 or "153". Raises Unreadable: a maintenance page must
+    not pass for an empty account."""
+    value = api.whole(body.get(name))
+    if value is None:
         raise api.Unreadable(f"{name} is not a whole number")
     return Decimal(value)
 

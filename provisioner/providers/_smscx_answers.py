@@ -21,6 +21,7 @@ from provisioner.secret import Secret
 NEVER = "never"
 LIFETIMES = {"1d": timedelta(days=1), "1w": timedelta(weeks=1)}  # and NEVER
 _NEVER = ("never", "no", "none", "null", "noexpiration", "noexpiry", "unlimited", "infinite", "0", "-1", "")
+_MONEY = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 _SPAN = re.compile(
     r"(?:pt?)?(\d{1,15})(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hour|hours|d|day|days|w|week|weeks)?"
 )
@@ -160,6 +161,8 @@ def balance_in(answer: Answer) -> tuple[Decimal, str, bool]:
     """The balance, its upper-case currency, and whether the account is postpaid. Raises Unreadable, NotJson."""
     body = answer.object()
     balance, currency = body.get("balance"), body.get("currency")
+    if isinstance(balance, str) and _MONEY.fullmatch(balance):
+        balance = Decimal(balance)
     if isinstance(balance, bool) or not isinstance(balance, int | Decimal) or not Decimal(balance).is_finite():
         raise api.Unreadable("its balance is not a number")
     if not isinstance(currency, str) or not re.fullmatch(r"[A-Za-z]{3}", currency.strip()):

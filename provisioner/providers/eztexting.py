@@ -147,7 +147,7 @@ class Provider(base.Provider):
         try:
             body = answer.object()
             total = credits_in(body, "totalCredits")
-            parts = {name: credits_in(body, name) for name in _PARTS if name in body}
+            parts = {name: credits_in(body, name) for name in _PARTS if body.get(name) is not None}
         except (NotJson, api.Unreadable) as error:
             problem = str(error)
         else:

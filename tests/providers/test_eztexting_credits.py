@@ -52,12 +52,22 @@ def test_the_balance_is_read_with_basic(server: Hostile, ez: Provider) -> None:
     assert server.seen[0].target == "/v1/credits"
 
 
+@pytest.mark.parametrize("total", ["153", 153.0, 153])
+def test_a_whole_number_may_be_written_otherwise(server: Hostile, ez: Provider, total: Any) -> None:
+    """As digits in a string or with a fraction of nought; a part that is null is not there."""
+    server.behaviour = reply(200, {"totalCredits": total, "planCredits": None, "anytimeCredits": total})
+    found = ez.read_credits(None)
+    assert found.balance == 153
+    assert found.parts == {"anytimeCredits": 153}
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"<html>",
         {},
-        {"totalCredits": "153"},
+        {"totalCredits": "15.5"},
+        {"totalCredits": "1,530"},
         {"totalCredits": 15.5},
         {"totalCredits": True},
         {"totalCredits": None},

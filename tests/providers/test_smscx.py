@@ -316,9 +316,11 @@ def test_a_probe_of_a_refused_account_is_unknown(server: Hostile, cx: Provider) 
 
 
 @pytest.mark.parametrize("text", ["10.10", "-3.25", "7", "0.1"])
-def test_a_balance_is_exact_money(server: Hostile, cx: Provider, text: str) -> None:
-    """Decimals, upper-case currency (trap 11)."""
-    server.behaviour = reply(200, f'{{"balance": {text}, "currency": "eur", "billing": "prepaid"}}'.encode())
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_balance_is_exact_money(server: Hostile, cx: Provider, text: str, quote: str) -> None:
+    """Decimals, as a number or in a string; upper-case currency (trap 11)."""
+    body = f'{{"balance": {quote}{text}{quote}, "currency": "eur", "billing": "prepaid"}}'
+    server.behaviour = reply(200, body.encode())
     found = cx.read_credits(None)
     assert (str(found.balance), found.unit, found.note) == (str(Decimal(text)), "EUR", None)
 
@@ -330,7 +332,7 @@ def test_a_postpaid_balance_says_so(server: Hostile, cx: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {**BALANCE, "balance": "25"}, {**BALANCE, "currency": None}, b"NaN", {"balance": True}]
+    "body", [{}, {**BALANCE, "balance": "25 EUR"}, {**BALANCE, "currency": None}, b"NaN", {"balance": True}]
 )
 def test_a_balance_that_is_none_is_a_bad_answer(server: Hostile, cx: Provider, body: Any) -> None:
     """Not nought."""
