@@ -116,6 +116,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, data: Mapping[str, Any]) -> None:
-    make_private_directory(path.parent.parent)
-    make_private_directory(path.parent)
-    replace_file(path, (json.dumps(data, sort_keys=True) + "\n").encode(), durable=False)
+    text = (json.dumps(data, sort_keys=True) + "\n").encode()
+    try:
+        replace_file(path, text, durable=False)
+    except FileNotFoundError:  # asked for first, the folders cost each flush of an apply two looks
+        make_private_directory(path.parent)
+        replace_file(path, text, durable=False)

@@ -65,9 +65,14 @@ class DirectoryStore:
 
     def append(self, data: bytes, at: Position, head: str) -> Position:
         with self._guard("append to"), self._flock(write=True):
-            self._check_end(at)
-            file = os.open(self._path(at.segment), os.O_WRONLY | os.O_CLOEXEC)
             try:
+                file = os.open(self._path(at.segment), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            except FileNotFoundError:
+                self._check_end(at)
+                raise
+            try:
+                if not self._ends_at(file, at):
+                    self._check_end(at)  # says why; raises
                 self._write_behind(file, data, at.size)
             finally:
                 os.close(file)
@@ -97,7 +102,6 @@ class DirectoryStore:
 
     def _write_behind(self, file: int, data: bytes, end: int) -> None:
         try:
-            os.lseek(file, end, os.SEEK_SET)
             write_all(file, data)
             os.fsync(file)
         except BaseException:
@@ -106,6 +110,11 @@ class DirectoryStore:
                 os.ftruncate(file, end)
                 os.fsync(file)
             raise
+
+    def _ends_at(self, file: int, at: Position) -> bool:
+        """`_check_end` for the usual case, without listing the folder. Each system call of an append lets other threads
+        run before it goes on; six fewer are a third of a flush that fifty threads wait for."""
+        return os.fstat(file).st_size == at.size and not self._path(at.segment + 1).exists()
 
     def _check_end(self, at: Position, torn: int = 0) -> None:
         segments = self._numbers()
@@ -249,13 +258,10 @@ class DirectoryStore:
     def _flock(self, *, write: bool) -> Iterator[None]:
         """One at a time. A reader makes nothing: where the file does not exist nobody has ever written."""
         flags = os.O_RDWR | os.O_CREAT if write else os.O_RDONLY
-        if write and not self.root.is_dir():
-            yield  # nothing to guard; what comes finds that the end is not where it was
-            return
         try:
             file = os.open(self.root / "append.lock", flags | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            yield
+        except (FileNotFoundError, NotADirectoryError):
+            yield  # nothing to guard; who writes finds that the end is not where it was
             return
         try:
             self._wait_for(file, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
