@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from provisioner.cli import reports
 from provisioner.cli.console import Console
-from provisioner.engine.events import DONE, HANDOFF, ApplyResult, StepResult
+from provisioner.engine.events import DONE, IN_DOUBT, ApplyResult, StepResult
 from provisioner.errors import Diagnostic
 from provisioner.model.plan import PURCHASE, Due, Plan, Step
 from provisioner.render import human_apply, human_due, human_plan, human_state
@@ -19,6 +20,7 @@ from provisioner.render.diagnostics import compact_text, diagnostic_text, groupe
 from provisioner.render.style import Style
 
 _CLEAR = "\r\x1b[2K"
+_ALIKE = 20  # problems of one kind that a long apply tells
 _COUNT_EVERY = 5.0  # seconds between two counts of a long apply
 
 
@@ -67,7 +69,8 @@ class HumanView:
         if result.step.is_change and (self._counts is None or self._counts.must_tell(result)):
             self._tell(human_apply.finished(result, self._out))
         for found in result.diagnostics:
-            self.diagnostic(found)
+            if self._counts is None or self._counts.must_explain(found):
+                self.diagnostic(found)
         if self._counts is not None and self._counts.due():
             self._tell(human_apply.so_far(self._counts.ended, self._counts.total))
 
@@ -128,6 +131,8 @@ class HumanView:
         for found in result.diagnostics if self._full else grouped(result.diagnostics):
             self.diagnostic(found)
         self._release()
+        if self._counts is not None:
+            self._tell(self._counts.unexplained())
         self._console.out(human_apply.apply_end(result, self._out, destroying=operation == "destroy", full=self._full))
 
     def say(self, text: str) -> None:
@@ -172,23 +177,34 @@ class HumanView:
 
 
 class _Counts:
-    """A long apply is told by its exceptions and by a count every few seconds; of exceptions that went well the first
-    hundred, and every purchase."""
+    """A long apply is told by its exceptions and by a count every few seconds. What thousands have in common is no
+    exception: of each kind of end a hundred are told, of each kind of problem twenty. A purchase and a doubt always
+    are."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.ended = 0
-        self._exceptions = 0
+        self._ends: Counter[str] = Counter()
+        self._problems: Counter[tuple[str, str]] = Counter()
         self._told = time.monotonic()
 
     def must_tell(self, result: StepResult) -> bool:
         self.ended += 1
-        if result.status not in (DONE, HANDOFF):
-            return True
         if result.status == DONE and not human_plan.is_exceptional(result.step):
             return False
-        self._exceptions += 1
-        return self._exceptions <= human_plan.CALM or result.step.operation == PURCHASE
+        self._ends[result.status] += 1
+        always = result.status == IN_DOUBT or result.step.operation == PURCHASE
+        return always or self._ends[result.status] <= human_plan.CALM
+
+    def must_explain(self, found: Diagnostic) -> bool:
+        self._problems[found.code, found.name] += 1
+        return found.name == "in-doubt" or self._problems[found.code, found.name] <= _ALIKE
+
+    def unexplained(self) -> str:
+        """How many problems of each kind were not told; empty where all were."""
+        left = [(f"{code} {name}", count - _ALIKE) for (code, name), count in self._problems.items()]
+        lines = [f"  and {count} more of {kind}\n" for kind, count in left if count > 0 and "in-doubt" not in kind]
+        return "\n" + "".join(lines) + "  (--full tells them all)\n" if lines else ""
 
     def due(self) -> bool:
         moment = time.monotonic()
