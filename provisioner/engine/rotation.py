@@ -114,7 +114,7 @@ def ready(objects: Iterable[ResourceRecord]) -> list[ApplicationRecord]:
 
 def delete_previous(ctx: Context, record: ApplicationRecord) -> None:
     """Deletes the client that was superseded. Raises what the provider raises, and the next apply tries again; and
-    NeedsPerson, once, where the token that manages it is lost: then only a person can."""
+    NeedsPerson, once, where the token that manages it is lost or never was: then only a person can."""
     old = previous_of(record)
     if old is None:
         return
@@ -153,9 +153,12 @@ def delete_previous(ctx: Context, record: ApplicationRecord) -> None:
         if not _unmanageable(error):
             raise
         summary = f"the client {old.client_id}, which was registered anew, lives on at {old.provider}"
-        detail = "The token that manages it was lost with an answer. Delete it in the server's administration."
+        why = (
+            "The token that manages it was lost with an answer." if error.oauth_error else error.diagnostics[0].summary
+        )
+        detail = f"{why.rstrip('.')}. Delete it in the server's administration."
         raise NeedsPerson("handoff", summary, detail, address=str(record.address)) from None
 
 
 def _unmanageable(error: StepRefused) -> bool:
-    return error.oauth_error == "invalid_token"
+    return error.oauth_error == "invalid_token" or error.diagnostics[0].name == "unsupported"

@@ -333,6 +333,9 @@ def drop_application(
     sentence, terraforms = situation.gone(address)
     if forget:
         action, operation, reason = FORGET, FORGET_RECORD, Reason("removed", "a removed block says to forget it")
+    elif record.managed == CREATED and (handoff := vendor.delete_handoff(record)) is not None:
+        action, operation = FORGET, FORGET_RECORD
+        reason = Reason("not-declared", f"{sentence}; its server gave no way to delete it")
     elif record.managed == CREATED:
         action, operation, reason = (
             DELETE,

@@ -7,14 +7,14 @@ Beside it, a file for each RFC: `_client_auth` and `_jwk` (who asks), `_grants` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from provisioner import times
 from provisioner.net.answers import Answer
-from provisioner.providers._client_auth import authenticate, secrets_of
+from provisioner.providers._client_auth import Authentication, authenticate, secrets_of
 from provisioner.providers._grants import parse_grant
 from provisioner.providers._refusals import refusal, refuses
-from provisioner.providers._urls import JSON_ONLY, Endpoint, Field
+from provisioner.providers._urls import JSON_ONLY, Endpoint, Field, json_object
 from provisioner.providers.base import ClientCredentials, Grant, TokenWish
 from provisioner.secret import Secret
 
@@ -32,8 +32,11 @@ def send(
     Raises what `Session.change` raises, and ProviderFailed where the credentials lack what their method needs.
     """
     who = authenticate(credentials, audience or at.url, times.now())
-    form = (*fields, *who.fields)
-    return at.session.change("POST", at.url, headers=JSON_ONLY, basic=who.basic, form=form, repeatable=repeatable)
+
+    def once(form: tuple[Field, ...]) -> Answer:
+        return at.session.change("POST", at.url, headers=JSON_ONLY, basic=who.basic, form=form, repeatable=repeatable)
+
+    return _named(once, credentials, who, (*fields, *who.fields))
 
 
 def ask(
@@ -41,8 +44,26 @@ def ask(
 ) -> Answer:
     """The same as a read: an authenticated POST that changes nothing (introspection, a device code)."""
     who = authenticate(credentials, audience or at.url, times.now())
-    form = (*fields, *who.fields)
-    return at.session.read("POST", at.url, headers=JSON_ONLY, basic=who.basic, form=form)
+
+    def once(form: tuple[Field, ...]) -> Answer:
+        return at.session.read("POST", at.url, headers=JSON_ONLY, basic=who.basic, form=form)
+
+    return _named(once, credentials, who, (*fields, *who.fields))
+
+
+def _named(
+    once: Callable[[tuple[Field, ...]], Answer],
+    credentials: ClientCredentials,
+    who: Authentication,
+    form: tuple[Field, ...],
+) -> Answer:
+    """Beside Basic credentials no `client_id` is sent, because some servers take it for a second method. Others look
+    for it in the body all the same (the MCP SDK's) and say so: then, after that definite no, it goes along."""
+    answer = once(form)
+    told = who.basic is not None and credentials.client_id is not None and "client_id" not in dict(form)
+    if not told or not refuses(answer) or "client_id" not in str((json_object(answer) or {}).get("error_description")):
+        return answer
+    return once((*form, ("client_id", str(credentials.client_id))))
 
 
 def request_token(

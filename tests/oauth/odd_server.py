@@ -1,7 +1,7 @@
 """An authorization server that does what it can otherwise, each oddity by its name.
 
-All of them were seen: at Authlib's and canaille's servers, Doorkeeper, GitHub, Google, Okta, or on the way between
-RFC 7592's lines. What lives is its own memory.
+All of them were seen: at Authlib's, canaille's and the MCP SDK's servers, Doorkeeper, GitHub, Google, Okta, or between
+the lines of RFC 7592. What lives is its own memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Odd:
     """`quirks`: `reuse`, `put-wants-secret`, `errors-with-200`, `token-changes-when-read`, `basic-only` (at revocation
     and introspection), `said` (announces that), `public-may-not-revoke`, `introspection-for-others`, `tenant`,
     `wants-nonce`, `error-without-iss`, `says-little` (answers without expires_in and scope; a refresh without another
-    refresh token), `says-much` (strings, charset, another order and case)."""
+    refresh token), `says-much` (strings, charset, another order and case), `wants-name` (`client_id` beside Basic),
+    `unmanaged` (registered clients cannot be changed or deleted)."""
 
     def __init__(self, origin: str, quirks: frozenset[str]) -> None:
         self.origin = origin
@@ -64,6 +65,8 @@ class Odd:
             barred = how == "none" and "public-may-not-revoke" in self.quirks and parts.path == "/revoke"
             if barred or (how not in ("client_secret_basic", "none") and "basic-only" in self.quirks):
                 return 401, {}, {"error": "invalid_client"}
+        if "wants-name" in self.quirks and "client_id" not in given:
+            return 401, {}, {"error": "invalid_client", "error_description": "Missing client_id"}
         if who is None:
             return self._no("invalid_client", 401)
         handle: Callable[[str, dict[str, str]], Answer] = getattr(self, f"_{parts.path[1:]}")
@@ -199,6 +202,8 @@ class Odd:
         known = self.clients[name]
         ours = {"client_id": name, "client_secret": known["secret"], "registration_access_token": known["reg"],
                 "registration_client_uri": f"{self.origin}/clients/{name}"}  # fmt: skip
+        if "unmanaged" in self.quirks:
+            ours = {name: ours[name] for name in ("client_id", "client_secret")}
         return status, {}, {**known["meta"], **ours}
 
 

@@ -57,6 +57,7 @@ def agreed(stack: Stack, name: str) -> str:
         ("introspection-for-others",),
         ("basic-only", "said"),
         ("errors-with-200",),
+        ("wants-name",),
     ],
 )
 def test_an_application_lives_and_dies_there(stack: Stack, quirks: tuple[str, ...]) -> None:
@@ -116,6 +117,21 @@ def test_a_token_that_is_given_out_twice_is_revoked_with_its_last_record(stack: 
         assert len([r for r in stack.resources() if r["type"] == "token"]) == 1
         stack.ok("destroy", "--auto-approve")
         assert server.alive() == 0
+
+
+def test_a_client_that_nobody_can_delete_is_left_to_a_person(stack: Stack) -> None:
+    """Its tokens end; the client stays, by a rotation and by destroy, and each time exit 3 says which it is."""
+    with odd("unmanaged") as server:
+        declare(stack, server, REGISTERED)
+        stack.apply()
+        stack.ok("plan", "--detailed-exitcode")
+        said = stack.run("apply", "--auto-approve", "--replace", "application.worker")
+        assert (said.code, "c-0, which was registered anew, lives on" in said.err) == (3, True), said.all
+        assert (server.alive("c-0"), server.alive("c-1")) == (0, 1)
+        stack.ok("plan", "--detailed-exitcode")
+        said = stack.run("destroy", "--auto-approve")
+        assert (said.code, "Delete the client c-1" in said.out) == (3, True), said.all
+        assert (server.alive(), stack.resources()) == (0, [])
 
 
 def test_errors_with_200_are_errors(stack: Stack) -> None:
