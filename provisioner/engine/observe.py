@@ -87,11 +87,15 @@ def observe(
     """One look at every provider of `providers`. Raises ProviderFailed with what failed at all of them, each named;
     StateUntrusted where a recorded token cannot be opened."""
     reader = _Reader(desired, state, providers, now, open_sealed, listener or Silent(), vendors)
-    with ThreadPoolExecutor(max_workers=max(1, parallelism), thread_name_prefix="observe") as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, parallelism), thread_name_prefix="observe")
+    try:
         reader.run(pool, list(reader.discoveries()))
         # Before the probes: a client that is gone cannot ask about its tokens.
         reader.run(pool, list(reader.registrations()))
         reader.run(pool, list(reader.reads()))
+    finally:
+        # Nothing is left to wait for, unless somebody interrupts: then not even for a vendor that is silent.
+        pool.shutdown(wait=False, cancel_futures=True)
     return Observed(at=now, providers={name: seen.frozen() for name, seen in reader.seen.items()})
 
 
