@@ -138,4 +138,4 @@ ELSEWHERE = {
 }
 
 # Those whose --json is a stream of events that always ends with a change_summary.
-STREAMING = ("plan", "apply", "destroy", "refresh", "drift")
+STREAMING = ("plan", "apply", "destroy", "refresh", "drift", "import")

@@ -139,7 +139,7 @@ def take_over(typed: argparse.Namespace, console: Console, view: View) -> int:
         generate_config_out=typed.generate_config_out,
     )
     if command.generate(request, view, console.masker.add):
-        console.line(f"Wrote {typed.generate_config_out}. Review it, name it in [stack] include, and import again.")
+        view.say(f"Wrote {typed.generate_config_out}. Review it, name it in [stack] include, and import again.")
         return 0
     done = command.take_over(
         request,

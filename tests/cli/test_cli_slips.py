@@ -141,6 +141,27 @@ def test_every_start_has_its_end(applied: World) -> None:
     assert "application.campaigns" not in starts
 
 
+def test_an_import_is_streamed_where_json_is_asked_for(world: World) -> None:
+    """As an apply of one step: its plan's summary, its start, its end; a second one ends with a summary, too."""
+    world.write("[stack]\nname = 's'\n", CX)
+    words = ("import", "--json", "application.campaigns", "5a4db0c5c11e47a1d6f0b9e3c27485a1600d9e2f")
+    found = lines(world.ok(*words))
+    kinds = [
+        "version",
+        "planned_change",
+        "change_summary",
+        "apply_start",
+        "apply_complete",
+        "outputs",
+        "change_summary",
+    ]
+    assert [line["type"] for line in found if line["type"] != "diagnostic"] == kinds
+    assert found[-1]["changes"]["import"] == 1
+    again = lines(world.ok(*words, code=4))
+    assert [line["type"] for line in again] == ["version", "diagnostic", "change_summary"]
+    assert lines(world.ok("import", "-json", "application.x", code=4))[-1]["type"] == "change_summary"
+
+
 def test_v_alone_is_the_version_as_in_terraform(world: World) -> None:
     """With a command it tells more; alone it asks which version this is."""
     assert world.ok("-v") == world.ok("--version")

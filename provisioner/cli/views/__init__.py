@@ -26,5 +26,5 @@ def choose(options: argparse.Namespace, console: Console) -> View:
         console,
         full=options.verbose or getattr(options, "full", False),
         compact=getattr(options, "compact_warnings", False),
-        planning=options.command in (*STREAMING, "import"),
+        planning=options.command in STREAMING,
     )
