@@ -337,11 +337,7 @@ def drop_application(
         action, operation = FORGET, FORGET_RECORD
         reason = Reason("not-declared", f"{sentence}; its server gave no way to delete it")
     elif record.managed == CREATED:
-        action, operation, reason = (
-            DELETE,
-            DELETE_APPLICATION,
-            Reason("not-declared", sentence),
-        )
+        action, operation, reason = DELETE, DELETE_APPLICATION, Reason("not-declared", sentence)
     else:
         action, operation = FORGET, FORGET_RECORD
         reason = Reason("not-declared", f"{sentence}; it is left at the vendor, where people made it")
