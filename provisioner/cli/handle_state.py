@@ -63,7 +63,7 @@ def list_addresses(typed: argparse.Namespace, console: Console, view: View) -> i
     found = looking.look(_look(typed), console.masker.add)
     if typed.addresses:
         for text in typed.addresses:
-            for record in looking.find(found.state, text):
+            for record in looking.find(found.state, text, below=True):
                 console.line(human_state.name(record))
     else:
         console.out(human_state.list_text(found.state))

@@ -35,9 +35,10 @@ def state_options(typed: argparse.Namespace) -> StateOptions:
 
 def plan_options(typed: argparse.Namespace, mode: str | None = None) -> PlanOptions:
     """Raises Invalid where two modes are asked for at once."""
-    if typed.destroy and typed.refresh_only:
+    destroying, recording = typed.destroy or mode == "destroy", typed.refresh_only or mode == "refresh-only"
+    if destroying and recording:
         raise Invalid("usage", "--destroy and --refresh-only cannot be used together", "Choose one of them.")
-    if typed.refresh_only and not typed.refresh:
+    if recording and not typed.refresh:
         raise Invalid("usage", "--refresh-only and --refresh=false leave nothing to do", "Choose one of them.")
     found = mode or ("destroy" if typed.destroy else "refresh-only" if typed.refresh_only else "normal")
     _fits(found, typed)

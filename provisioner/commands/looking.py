@@ -55,10 +55,17 @@ def look_at_plan(path: str) -> SavedPlan:
     return load(read_file(path, "The plan file"))
 
 
-def find(state: State, text: str) -> list[ResourceRecord]:
-    """What is recorded at an address: what serves, then what is deposed. Raises Invalid with a suggestion."""
-    address = parse(text)
-    found = [record for record in state.resources() if record.address == address]
+def find(state: State, text: str, *, below: bool = False) -> list[ResourceRecord]:
+    """What is recorded at an address: what serves, then what is deposed; `below`: and at all its instances. Raises
+    Invalid with a suggestion."""
+    wanted = parse(text)
+    depth = len(wanted.keys)
+    found = [
+        record
+        for record in state.resources()
+        if record.address == wanted
+        or (below and record.address[:2] == wanted[:2] and record.address.keys[:depth] == wanted.keys)
+    ]
     if not found:
         raise unknown(text, state)
     return found

@@ -32,6 +32,9 @@ SLIPS = (
     ("plan -target=token.campaigns[web]", """write 'token.campaigns["web"]'"""),
     ("plan -destroy -replace=token.texts", "--replace cannot be used with --destroy"),
     ("plan -refresh-only -target=token.texts", "--target cannot be used with --refresh-only"),
+    ("refresh -destroy", "cannot be used together"),
+    ("destroy -refresh-only -auto-approve", "cannot be used together"),
+    ("refresh -refresh=false", "leave nothing to do"),
     ("refresh -exclude=token.texts", "--exclude cannot be used with --refresh-only"),
     ("import -generate-config-out=g.toml application.x 5a4db0c5c11e47a1d6f0b9e3c27485a1600d9e2f", "E0108"),
 )
@@ -160,6 +163,13 @@ def test_an_import_is_streamed_where_json_is_asked_for(world: World) -> None:
     again = lines(world.ok(*words, code=4))
     assert [line["type"] for line in again] == ["version", "diagnostic", "change_summary"]
     assert lines(world.ok("import", "-json", "application.x", code=4))[-1]["type"] == "change_summary"
+
+
+def test_state_list_takes_a_whole_table(applied: World) -> None:
+    """As Terraform's does: an address without its keys lists every instance."""
+    both = 'token.campaigns["web"]\ntoken.campaigns["worker"]\n'
+    assert applied.ok("state", "list", "token.campaigns") == both
+    assert applied.ok("state", "list", 'token.campaigns["web"]') == both.splitlines()[0] + "\n"
 
 
 def test_v_alone_is_the_version_as_in_terraform(world: World) -> None:
