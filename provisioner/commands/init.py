@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 
 from provisioner.config.starter import starter
@@ -30,7 +32,8 @@ def init(options: InitOptions) -> Initialised:
     path = Path(options.config)
     text = starter(options.types, stack=_stack(path))
     try:
-        with path.open("x", encoding="utf-8") as file:
+        # 0600 as everything that is written; whoever shares the file says so
+        with open(path, "x", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
             file.write(text)
     except FileExistsError:
         if not options.types:

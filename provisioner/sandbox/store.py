@@ -40,11 +40,18 @@ CREATE TABLE IF NOT EXISTS faults(id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
 
 
+def _make_private(folder: Path) -> None:
+    """Each parent that has to be made is 0700 too: `mkdir(parents=True)` would leave those to the umask."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 class Store:
     """One connection, used by one thread at a time. The folder is 0700 and the file 0600 from their first moment."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(folder)
         folder.chmod(0o700)
         path = folder / FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

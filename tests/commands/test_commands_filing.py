@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from provisioner.commands.filing import FileOptions, load_file, read_file, write_private
 from provisioner.commands.generating import _key
+from provisioner.commands.init import InitOptions, init
 from provisioner.errors import Invalid
 
 
@@ -19,6 +21,16 @@ def test_a_private_file_replaces_another_whatever_its_mode(tmp_path: Path) -> No
     write_private(str(target), b"new")
     assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", 0o600)
     assert [p.name for p in tmp_path.iterdir()] == ["p.plan"]
+
+
+def test_a_starter_file_is_private(tmp_path: Path) -> None:
+    """0600 whatever the umask, like everything else that is written."""
+    before = os.umask(0)
+    try:
+        init(InitOptions(config=str(tmp_path / "provisioner.toml")))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "provisioner.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_cannot_be_written_or_read_is_4(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -113,8 +114,14 @@ def test_closing_and_opening_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_files_are_private_and_hold_no_token(tmp_path: Path) -> None:
-    """0700 and 0600 under any umask; no token, code or made secret stands in any file."""
-    folder = tmp_path / "sandbox"
+    """0700, parents too, and 0600 under any umask; no token, code or made secret stands in any file."""
+    folder = tmp_path / "beside" / "sandbox"
+    before = os.umask(0)
+    try:
+        open_sandbox(folder).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     with serving(folder) as world:
         secrets = _secrets_of_everything(world)
         world.sandbox.panel("smscx", "create_application", name="n", scopes="otp")
