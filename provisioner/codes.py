@@ -113,6 +113,7 @@ CODES: dict[str, Code] = {
     "incomplete": Code("W0307", "the plan leaves out part of the file (--target, --exclude)"),
     "unmanaged-application": Code("W0308", "an application at a provider that nobody declared"),
     "lifetime-exceeded-kept": Code("W0309", "a token lives longer than its policy allows, and is kept"),
+    "secret-ending": Code("W0310", "the secret of a registered client ends"),
     "doubt-settled": Code("W0701", "an operation in doubt was settled"),
     "no-longer-needed": Code("W0702", "nothing was bought, because the balance had risen since the plan"),
     "token-shared": Code("W0703", "a server answered with a token that it had issued before"),

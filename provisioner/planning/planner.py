@@ -17,6 +17,7 @@ from provisioner.model.plan import Plan, PlanOptions, Reason, Spend, Step
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
 from provisioner.planning import applications, floors, refactoring, renewal, safety, selection, tokens
 from provisioner.planning.drift import find_drift, strangers
+from provisioner.planning.registered import secret_ending
 from provisioner.planning.situation import Situation
 from provisioner.providers.base import Vendor
 from provisioner.records import replace
@@ -157,6 +158,10 @@ def _plan_all(situation: Situation, steps: list[Step], spends: list[Spend], diag
             diagnostics.extend(made.diagnostics)
             wanted.add(address)
         diagnostics.extend(_gaps(situation, application.address))
+        client = situation.application_record(application.address)
+        ending = secret_ending(client, situation.now) if client is not None else None
+        if ending is not None:
+            diagnostics.append(ending)
     for floor in situation.desired.credits:
         decided = floors.plan_floor(situation, floor, tuple(by_provider.get(floor.provider, ())))
         steps.append(decided.step)

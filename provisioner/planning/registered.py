@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from provisioner.errors import Diagnostic
 from provisioner.model.desired import Application
 from provisioner.model.observed import ObservedApplication
-from provisioner.model.recorded import ApplicationRecord
+from provisioner.model.recorded import CREATED, ApplicationRecord
 from provisioner.providers.base import Vendor
+from provisioner.times import to_rfc3339
 
 # What a person changes in a server's administration, and what a PUT of ours puts back.
 _COMPARED = ("redirect_uris", "grant_types", "response_types", "token_endpoint_auth_method")
 # What plans and states show of a registration: the same, less what follows from it.
 SHOWN = ("redirect_uris", "grant_types", "token_endpoint_auth_method")
+_LAST = 253_402_300_799  # the last second of the year 9999, which is as far as a calendar here goes
 KEY = "key_thumbprint"  # which key was registered; a provider that knows the declared one shows it under this name
 
 
@@ -40,6 +44,25 @@ def changed_at_server(record: ApplicationRecord, seen: ObservedApplication) -> d
         if before is not None and after is not None and _plain(before) != _plain(after):
             found[member] = (before, after)
     return found
+
+
+def secret_ending(record: ApplicationRecord, now: datetime) -> Diagnostic | None:
+    """A client's secret that ends (RFC 7591 section 3.2.1: `client_secret_expires_at`, 0 for never), once a third of
+    its life or less is left. No request renews one: only another client has another."""
+    ends = record.registration.get("client_secret_expires_at")
+    if record.managed != CREATED or not isinstance(ends, int) or ends <= 0:
+        return None
+    began, left = record.registration.get("client_id_issued_at"), ends - now.timestamp()
+    if left > 0 and isinstance(began, int) and left > (ends - began) / 3:
+        return None
+    when = to_rfc3339(datetime.fromtimestamp(min(ends, _LAST), UTC))
+    return Diagnostic(
+        name="secret-ending",
+        summary=f"the client secret of {record.address} {'ends' if left > 0 else 'ended'} at {when}",
+        detail=f"The server set that. `provisioner apply --replace '{record.address}'` registers another client.",
+        severity="warning",
+        address=str(record.address),
+    )
 
 
 def another_key(record: ApplicationRecord, seen: ObservedApplication) -> bool:

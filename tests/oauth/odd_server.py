@@ -11,6 +11,7 @@ import http.server
 import json
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +26,7 @@ class Odd:
     and introspection), `said` (announces that), `public-may-not-revoke`, `introspection-for-others`, `tenant`,
     `wants-nonce`, `error-without-iss`, `says-little` (answers without expires_in and scope; a refresh without another
     refresh token), `says-much` (strings, charset, another order and case), `wants-name` (`client_id` beside Basic),
-    `unmanaged` (registered clients cannot be changed or deleted)."""
+    `unmanaged` (registered clients cannot be changed or deleted), `secret-ends` (theirs, in ten minutes)."""
 
     def __init__(self, origin: str, quirks: frozenset[str]) -> None:
         self.origin = origin
@@ -204,6 +205,8 @@ class Odd:
                 "registration_client_uri": f"{self.origin}/clients/{name}"}  # fmt: skip
         if "unmanaged" in self.quirks:
             ours = {name: ours[name] for name in ("client_id", "client_secret")}
+        if "secret-ends" in self.quirks:
+            ours |= {"client_id_issued_at": int(time.time()) - 3000, "client_secret_expires_at": int(time.time()) + 600}
         return status, {}, {**known["meta"], **ours}
 
 

@@ -134,6 +134,18 @@ def test_a_client_that_nobody_can_delete_is_left_to_a_person(stack: Stack) -> No
         assert (server.alive(), stack.resources()) == (0, [])
 
 
+def test_a_clients_secret_that_ends_is_said_in_time(stack: Stack) -> None:
+    """RFC 7591's `client_secret_expires_at`: a warning with the command that registers another client."""
+    with odd("secret-ends") as server:
+        declare(stack, server, REGISTERED)
+        stack.apply()
+        said = " ".join(stack.ok("plan", "--detailed-exitcode").split())
+        assert "W0310 secret-ending" in said
+        assert "provisioner apply --replace 'application.worker'" in said
+        stack.ok("destroy", "--auto-approve")
+        assert (server.clients, server.alive()) == ({}, 0)
+
+
 def test_errors_with_200_are_errors(stack: Stack) -> None:
     """GitHub's way: no token stands in the answer and a known word does, so nothing is in doubt."""
     with odd("errors-with-200") as server:
