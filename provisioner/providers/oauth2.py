@@ -40,6 +40,14 @@ def _openid(wish: base.TokenWish) -> tuple[Field, ...]:
     return (*consent, ("nonce", secrets.token_urlsafe(24))) if "openid" in wish.scopes else consent
 
 
+def _with_commas(grant: base.Grant, wish: base.TokenWish) -> base.Grant:
+    """GitHub joins scopes by commas. A comma is a letter of a scope like any other (RFC 6749 section 3.3), so they
+    separate only where no scope that was asked for has one."""
+    if grant.scopes is None or any("," in scope for scope in wish.scopes):
+        return grant
+    return replace(grant, scopes=tuple(sorted({part for scope in grant.scopes for part in scope.split(",") if part})))
+
+
 class Provider(base.Provider):
     """One authorization server. What it is able to do is read once, before anything else."""
 
@@ -180,7 +188,7 @@ class Provider(base.Provider):
         return self._with_true_scopes(grant, credentials, wish)
 
     def refresh_token(self, credentials: base.ClientCredentials, refresh: Secret, wish: base.TokenWish) -> base.Grant:
-        return self._request(credentials, _oauth.refresh_fields(refresh, wish))
+        return _with_commas(self._request(credentials, _oauth.refresh_fields(refresh, wish)), wish)
 
     def _with_true_scopes(
         self, grant: base.Grant, credentials: base.ClientCredentials, wish: base.TokenWish
@@ -188,6 +196,7 @@ class Provider(base.Provider):
         """RFC 6749 section 5.1 reads an absent `scope` as "as asked", and a server that drops unknown scopes in silence
         makes that a lie. Whatever happens here, the grant is not lost. A refreshed pair is not looked at: it must be
         recorded before anything else happens."""
+        grant = _with_commas(grant, wish)
         if grant.scopes is not None or not wish.scopes or not self._has("introspection_url"):
             return grant
         try:

@@ -22,11 +22,12 @@ DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class Odd:
-    """`quirks`: `reuse`, `put-wants-secret`, `errors-with-200`, `token-changes-when-read`, `basic-only` (at revocation
-    and introspection), `said` (announces that), `public-may-not-revoke`, `introspection-for-others`, `tenant`,
-    `wants-nonce`, `error-without-iss`, `says-little` (answers without expires_in and scope; a refresh without another
-    refresh token), `says-much` (strings, charset, another order and case), `wants-name` (`client_id` beside Basic),
-    `unmanaged` (registered clients cannot be changed or deleted), `secret-ends` (theirs, in ten minutes)."""
+    """`quirks`: `reuse`, `put-wants-secret`, `errors-with-200` (and commas between scopes), `token-changes-when-read`,
+    `basic-only` (at revocation and introspection), `said` (announces that), `public-may-not-revoke`,
+    `introspection-for-others`, `tenant`, `wants-nonce`, `error-without-iss`, `says-little` (answers without expires_in
+    and scope; a refresh without another refresh token), `says-much` (strings, charset, another order and case),
+    `wants-name` (`client_id` beside Basic), `unmanaged` (registered clients cannot be changed or deleted),
+    `secret-ends` (theirs, in ten minutes)."""
 
     def __init__(self, origin: str, quirks: frozenset[str]) -> None:
         self.origin = origin
@@ -155,7 +156,8 @@ class Odd:
             backwards = " ".join(sorted(made["scope"].split(), reverse=True))
             odd = {"token_type": "bearer", "expires_in": "3600", "scope": backwards, "id_token": None, "n": 1.5}
             return 201, {"Content-Type": "application/json;charset=UTF-8"}, {**shown, **odd}
-        return 200, {}, {**shown, "expires_in": 3600, "scope": made["scope"]}
+        between = "," if "errors-with-200" in self.quirks else " "  # both are GitHub's
+        return 200, {}, {**shown, "expires_in": 3600, "scope": between.join(made["scope"].split())}
 
     def _revoke(self, client: str, given: dict[str, str]) -> Answer:
         """RFC 7009 section 2.1: with a refresh token go the access tokens of its grant; not the other way round."""

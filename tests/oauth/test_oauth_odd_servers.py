@@ -66,6 +66,7 @@ def test_an_application_lives_and_dies_there(stack: Stack, quirks: tuple[str, ..
         declare(stack, server, REGISTERED)
         stack.apply()
         assert (len(server.clients), server.alive()) == (1, 1)
+        assert stack.values("token.worker")["scopes"] == ["read", "write"]
         stack.ok("plan", "--detailed-exitcode")
         declare(stack, server, f'{REGISTERED}name = "another"\n')
         stack.apply()
