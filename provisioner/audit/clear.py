@@ -33,7 +33,8 @@ _JWK_PRIVATE = frozenset({"d", "dp", "dq", "k", "oth", "p", "q", "qi"})
 # Fields whose values are random and public. The first two nets still go over them.
 _NAMES = {
     *("actor", "address", "client_id", "deposed", "fingerprint", "hash", "id", "jwks_uri", "key_id", "kid", "lineage"),
-    *("object_id", "operation", "prev", "refresh_fingerprint", "registration_client_uri", "run", "secret_fingerprint"),
+    *("object_id", "operation", "prev", "recipients", "refresh_fingerprint", "registration_client_uri", "run"),
+    *("secret_fingerprint",),
     "stack",
 }
 _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -106,9 +107,10 @@ class Exposure:
                 if len(key) >= 20:
                     yield from self._free(key, f"{path} (a key)")
         elif isinstance(value, list):
+            name = path.rpartition(".")[2]
             for item in value:
                 if isinstance(item, str):
-                    yield from self._text("", item, f"{path}[]", is_jwk=False)
+                    yield from self._text(name, item, f"{path}[]", is_jwk=False)
                 else:
                     yield from self.look(item, f"{path}[]")
 

@@ -89,7 +89,7 @@ def _replace(value: Value) -> str:
 
 def _end(case: Case, value: Value) -> str:
     record = case.state.objects.get(value.object_id)
-    deposed = isinstance(record, TokenRecord) and record.deposed is not None
-    if deposed and value.kind == ACCESS:
+    revocable = isinstance(record, TokenRecord) and record.deposed is not None and record.access_token is not None
+    if revocable and value.kind == ACCESS:
         return "`provisioner apply` revokes it once its overlap is over, where the vendor can."
     return "Revoke it at the vendor."

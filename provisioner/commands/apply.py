@@ -115,7 +115,16 @@ def apply(
         carry_out = _executor(desired, journal, sealer, run, listener, request.state.parallelism)
         with accounts(desired, request.state, secrets) as providers:
             if request.refresh:
-                observed = planning.look(desired, journal.state, providers, sealer, now, request.state, listener)
+                observed = planning.look(
+                    desired,
+                    journal.state,
+                    providers,
+                    sealer,
+                    now,
+                    request.state,
+                    listener,
+                    replaces=request.planning.replaces,
+                )
             else:
                 observed = planning.unseen(now)
             plan = planning.derive(desired, journal.snapshot(), observed, now, request.planning)

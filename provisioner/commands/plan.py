@@ -57,7 +57,9 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
         if request.refresh:
             sealer = sealer_of(desired, journal, secrets)
             with accounts(desired, request.state, secrets) as providers:
-                observed = planning.look(desired, state, providers, sealer, now, request.state, listener)
+                observed = planning.look(
+                    desired, state, providers, sealer, now, request.state, listener, replaces=request.planning.replaces
+                )
                 if generating is not None:
                     generating.look(desired, observed, providers, (*desired.imports, *request.imports))
         else:

@@ -40,18 +40,26 @@ def look(
     now: datetime,
     options: StateOptions,
     listener: Listener,
+    *,
+    replaces: tuple[str, ...] = (),
 ) -> Observed:
     """Every provider, read once. Where no identity is at hand recorded tokens are not probed: a pipeline that plans
-    needs no key that can read."""
+    needs no key that can read. Nor is one that `replaces` names (`--replace`) and that nobody can open any more: its
+    replacement must not fail for want of it."""
     from provisioner.engine.observe import observe
 
     opener = sealer.open if sealer.can_open else None
+
+    def given_up(token: TokenRecord) -> bool:
+        return str(token.address) in replaces and sealer.gone(token.access_token)
+
     return observe(
         desired,
         state,
         providers,
         now=now,
         open_sealed=opener,
+        given_up=given_up,
         listener=listener,
         parallelism=options.parallelism,
     )

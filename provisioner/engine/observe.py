@@ -83,10 +83,11 @@ def observe(
     listener: Listener | None = None,
     parallelism: int = 10,
     vendors: Vendors = registry.vendor,
+    given_up: Callable[[TokenRecord], bool] = lambda _: False,
 ) -> Observed:
-    """One look at every provider of `providers`. Raises ProviderFailed with what failed at all of them, each named;
-    StateUntrusted where a recorded token cannot be opened."""
-    reader = _Reader(desired, state, providers, now, open_sealed, listener or Silent(), vendors)
+    """One look at every provider of `providers`; not at tokens that are `given_up`. Raises ProviderFailed with what
+    failed at all of them, each named; StateUntrusted where a recorded token cannot be opened."""
+    reader = _Reader(desired, state, providers, now, open_sealed, listener or Silent(), vendors, given_up)
     pool = ThreadPoolExecutor(max_workers=max(1, parallelism), thread_name_prefix="observe")
     try:
         reader.run(pool, list(reader.discoveries()))
@@ -109,6 +110,7 @@ class _Reader:
         open_sealed: Opener | None,
         listener: Listener,
         vendors: Vendors,
+        given_up: Callable[[TokenRecord], bool],
     ) -> None:
         self.desired = desired
         self.providers = providers
@@ -116,6 +118,7 @@ class _Reader:
         self.open_sealed = open_sealed
         self.listener = listener
         self.vendors = vendors
+        self.given_up = given_up
         self.seen = {name: _Seen() for name in providers}
         self.declared = {application.address: application for application in desired.applications}
         records = relocated(desired, state)  # what a `moved` block takes elsewhere is looked at as what it will be
@@ -131,7 +134,8 @@ class _Reader:
 
     def _lives(self, record: TokenRecord) -> bool:
         """Worth a probe: it should live, and its value is at hand."""
-        return record.access_token is not None and record.status_at(self.now) in (LIVE, RETIRING)
+        should_live = record.access_token is not None and record.status_at(self.now) in (LIVE, RETIRING)
+        return should_live and not self.given_up(record)
 
     # -- scheduling ------------------------------------------------------------------------------------------------
 

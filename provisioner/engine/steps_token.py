@@ -102,7 +102,7 @@ def mint(ctx: Context, step: Step, asked: Minting) -> Minted:
 
     def outcome(grant: Grant) -> Outcome:
         new = minted(ctx, issued, grant)
-        deposed = depose(old, step.address, application, ctx.clock()) if old else None
+        deposed = _readable(ctx, depose(old, step.address, application, ctx.clock())) if old else None
         made.append((new, deposed))
         dropped = (old.id,) if old and deposed is None else ()
         also = refreshes_settled(ctx, old, drafts.LOST) if old else ()
@@ -120,6 +120,14 @@ def mint(ctx: Context, step: Step, asked: Minting) -> Minted:
     )
     ctx.remember((grant.access_token, grant.refresh_token))
     return Minted(asked, *made[0], grant)
+
+
+def _readable(ctx: Context, deposed: TokenRecord | None) -> TokenRecord | None:
+    """A replaced token whose value nobody can open any more cannot be revoked by any run: it is kept without it, until
+    it ends."""
+    if deposed is None or not ctx.sealer.gone(deposed.access_token or deposed.refresh_token):
+        return deposed
+    return replace(deposed, access_token=None, refresh_token=None, retire_at=deposed.expires_at)
 
 
 def _issue_of(ctx: Context, step: Step, asked: Minting, operation: Operation) -> Issue:
@@ -195,6 +203,8 @@ def _retire_old(
     ctx: Context, step: Step, application: Application, deposed: TokenRecord, proof: Proof, ended: Ended
 ) -> Ended:
     overlap = application.policy.overlap
+    if deposed.access_token is None and deposed.refresh_token is None:
+        return ended.saying(_unreadable(ctx, deposed))
     if ctx.vendor_of(deposed).revoke(ctx.observed.of(deposed.provider)) is Revoke.NO:
         return ended.saying(_lives_on(deposed, "the vendor cannot revoke it"))
     if overlap:
@@ -210,6 +220,13 @@ def _retire_old(
 def _lives_on(deposed: TokenRecord, why: str) -> Diagnostic:
     until = f"until {to_rfc3339(deposed.expires_at)}" if deposed.expires_at else "with no known end"
     return note("retiring", deposed.address, f"the replaced token lives on {until}", f"{why[0].upper()}{why[1:]}.")
+
+
+def _unreadable(ctx: Context, deposed: TokenRecord) -> Diagnostic:
+    until = f"until {to_rfc3339(deposed.expires_at)}" if deposed.expires_at else "with no known end"
+    why = "the replaced token was not revoked: nobody can open its value any more"
+    by_hand = " ".join(ctx.vendor_of(deposed).kill_handoff(deposed).instructions)
+    return warning("handoff", deposed.address, f"{why}; it lives on {until}", by_hand)
 
 
 def narrower(ctx: Context, application: Application, new: TokenRecord) -> tuple[Diagnostic, ...]:

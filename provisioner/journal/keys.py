@@ -211,8 +211,13 @@ def cannot_open(file: DataKeyFile, have_identity: bool, hint: str = "") -> State
         "cannot-decrypt",
         f"{have} what is sealed in the recorded state. It is sealed to: {', '.join(shown(file.recipients))}.",
         f"Give the identity of one of these recipients in PROVISIONER_IDENTITY, or as [state.encryption] identity"
-        f"{'; ' + hint if hint else ''}. Nothing was sent.",
+        f"{'; ' + hint if hint else ''}. Where none of them is left: docs/keys.md. Nothing was sent.",
     )
+
+
+def bare(recipient: str) -> str:
+    """A recipient without the comment that an SSH key may carry."""
+    return " ".join(recipient.split()[:2])
 
 
 def shown(recipients: Iterable[str]) -> list[str]:

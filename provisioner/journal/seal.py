@@ -87,6 +87,17 @@ class Sealer:
                 "apply --replace, and find out with provisioner history who changed it.",
             ) from None
 
+    def gone(self, sealed: Sealed | None) -> bool:
+        """Whether nobody who is declared can open it: its data key is not there, or is sealed to none of the recipients
+        of now. An identity that merely is not at hand makes nothing gone. Raises StateUntrusted, StoreFailed."""
+        if sealed is None or sealed.key_id == self._own:
+            return False
+        data = self._store.get_key(sealed.key_id)
+        if data is None:
+            return True
+        sealed_to = keys.key_file_from_bytes(sealed.key_id, data).recipients
+        return not {keys.bare(one) for one in sealed_to} & {keys.bare(one) for one in self._recipients()}
+
     def key_files(self, key_ids: set[str]) -> dict[str, bytes]:
         """The files of these data keys, sealed as they are: what a rescue file carries."""
         found = {}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from cli_world import EZ, FLOOR, World
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from test_teams import age
 
 HEAD = """
@@ -74,7 +76,66 @@ def test_people_join_and_leave(world: World, tmp_path: Path) -> None:
     assert "resealed the data keys" in world.ok("history")
 
 
-def test_when_every_key_is_lost_the_tokens_are_replaced(world: World) -> None:
+def deposed(world: World) -> list[dict[str, object]]:
+    found = world.state()["values"]["root_module"]["resources"]
+    return [resource["values"] for resource in found if resource.get("deposed")]
+
+
+def test_when_every_key_is_lost_a_token_is_replaced(world: World) -> None:
+    """`--replace` needs nothing of the old token: it stays recorded, retiring until its end, and the run says how a
+    person ends it. The plan of all else is 7, and so is a replacement by somebody who merely has not the key."""
+    lost, gone = age()
+    declare(world, gone)
+    world.ok("apply", "-auto-approve", env={"PROVISIONER_IDENTITY": lost})
+    old = world.ok("token", "token.texts", env={"PROVISIONER_IDENTITY": lost}).strip()
+    identity, recipient = age()
+    replacing = ("apply", "-auto-approve", "--replace", "token.texts")
+    now: dict[str, str | None] = {"PROVISIONER_IDENTITY": identity}
+    assert world.run(*replacing, env=now).returncode == 7
+    declare(world, recipient)
+    refused = world.run("plan", env=now)
+    assert (refused.returncode, "docs/keys.md" in refused.stderr) == (7, True)
+    sent = len(world.ledger()["entries"])
+    ended = world.run(*replacing, env=now)
+    said = " ".join((ended.stdout + ended.stderr).split())
+    assert (ended.returncode, "nobody can open its value any more" in said) == (0, True), said
+    assert "change the account's password" in said
+    assert [entry["operation"] for entry in world.ledger()["entries"][sent:]] == ["token.create"]
+    assert [values["status"] for values in deposed(world)] == ["retiring"]
+    assert "No changes." in world.ok("plan", "-detailed-exitcode", env=now)
+    assert "1 that nothing needs any more were deleted" in world.ok("state", "rekey", "--prune", env=now)
+    assert world.ok("token", "token.texts", env=now).strip() != old
+    found = world.run("audit", "--find-token", "-", stdin=old, env=now)
+    assert (found.returncode, "Revoke it at the vendor" in found.stdout) == (2, True), found.stdout
+
+
+def test_a_shredded_value_is_replaced(world: World) -> None:
+    """As the finding says that names it (`token-value-shredded`)."""
+    identity, recipient = age()
+    declare(world, recipient)
+    now: dict[str, str | None] = {"PROVISIONER_IDENTITY": identity}
+    world.ok("apply", "-auto-approve", env=now)
+    for path in (world.folder / "state").glob("*/keys/*"):
+        path.unlink()
+    assert "token-value-shredded" in world.ok("audit", code=2)
+    assert world.run("apply", "-auto-approve", env=now).returncode == 7
+    world.ok("apply", "-auto-approve", "--replace", "token.texts", env=now)
+    assert world.ok("token", "token.texts", env=now).strip()
+    assert "No findings" in world.ok("audit")
+
+
+def test_a_recipient_is_public(world: World) -> None:
+    """A rekey records to whom it sealed; no audit takes an age or SSH recipient for a secret in clear."""
+    identity, recipient = age()
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    declare(world, recipient, f"{public.decode()} ann@laptop")
+    now: dict[str, str | None] = {"PROVISIONER_IDENTITY": identity}
+    world.ok("apply", "-auto-approve", env=now)
+    world.ok("state", "rekey", env=now)
+    assert "No findings" in world.ok("audit")
+
+
+def test_when_every_key_is_lost_all_can_be_forgotten(world: World) -> None:
     """As docs/keys.md says: a new recipient, each token forgotten and made anew, and the dead data keys pruned."""
     lost, gone = age()
     declare(world, gone)
