@@ -79,6 +79,17 @@ def test_an_application_lives_and_dies_there(stack: Stack, quirks: tuple[str, ..
         assert stack.resources() == []
 
 
+def test_difference_4_tokens_end_before_their_client_is_deleted(stack: Stack) -> None:
+    """This server lets them outlive it, and takes a revocation from no other client: so they go first."""
+    with odd() as server:
+        declare(stack, server, REGISTERED)
+        stack.apply()
+        server.asked.clear()
+        stack.ok("destroy", "--auto-approve")
+        assert [path for path, _, _ in server.asked if path != "/introspect"] == ["/revoke"]
+        assert (server.clients, server.alive()) == ({}, 0)
+
+
 @pytest.mark.parametrize("quirks", [("basic-only",), ("basic-only", "said")])
 def test_revocation_may_want_another_method_than_the_token_endpoint(stack: Stack, quirks: tuple[str, ...]) -> None:
     """RFC 8414 section 2: announced apart, and client_secret_basic where it is not (Authlib, canaille)."""

@@ -80,7 +80,7 @@ def test_a_registration_is_recorded_as_the_server_answered_it() -> None:
     }
 
 
-def test_a_replaced_method_and_scope_win_over_what_was_asked() -> None:
+def test_difference_5_a_replaced_method_and_scope_win_over_what_was_asked() -> None:
     """django-oauth-toolkit answers client_secret_basic to a request for client_secret_post (RFC 7591 section 3.2.1)."""
     body = {**ANSWERED, "scope": "a", "token_endpoint_auth_method": "client_secret_basic"}
     one, _ = provider({REGISTER: answer(201, body)})
@@ -91,7 +91,7 @@ def test_a_replaced_method_and_scope_win_over_what_was_asked() -> None:
     ).auth_method == ("client_secret_basic")
 
 
-def test_an_answer_without_end_and_issue_time_survives() -> None:
+def test_difference_5_an_answer_without_end_and_issue_time_survives() -> None:
     """django-oauth-toolkit leaves both out, against RFC 7591 section 3.2.1."""
     body = {k: v for k, v in ANSWERED.items() if k != "client_secret_expires_at"}
     made, _ = provider({REGISTER: answer(201, body)})[0].register_application(application())
@@ -144,7 +144,7 @@ def test_no_and_cannot_tell_are_kept_apart(status: int, body: object, expected: 
     assert "IAT-c4n4ry-1" not in everything_said(caught.value)
 
 
-def test_an_update_sends_every_field_again_and_none_of_the_four() -> None:
+def test_difference_6_an_update_sends_every_field_again_and_none_of_the_four() -> None:
     """RFC 7592 section 2.2: PUT replaces; oidc-provider drops a scope that is not sent again."""
     one, session = provider({MANAGE: answer(200, {**ANSWERED, "registration_access_token": "new-rat"})})
     made, secrets = one.update_application(application(scopes=("a",)), REGISTERED, open_sealed)
