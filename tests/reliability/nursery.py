@@ -212,6 +212,7 @@ def _request(_self: Any, method: str, url: str, *_args: Any, **_kwargs: Any) -> 
 def hurry(timeout: float = TIMEOUT) -> None:
     """Waiting is shortened: back-off, patience with balances, polling. The order of events stays."""
     from provisioner.engine.interrupts import StopFlag
+    from provisioner.journal import journal
     from provisioner.journal.stores import directory
     from provisioner.net import limits
     from provisioner.net.session import Session
@@ -230,6 +231,7 @@ def hurry(timeout: float = TIMEOUT) -> None:
     kept |= {"clock": lambda: time.monotonic() * SPEED, "wait": condition_wait}
     (Session.__init__.__kwdefaults__ or {})["timeout"] = timeout
     directory._MOMENT /= SPEED
+    journal._LEAVING /= SPEED
     time.sleep = lambda seconds: _sleep(float(seconds) / SPEED)
 
 

@@ -15,6 +15,9 @@ from scenes import APPLY, EZ, EZ_TOKEN, HEAD, SCENES, Scene, sure
 
 MINTING = ("token.create", "token.refresh", "token.replace", "token.authorize", "application.register")
 MINTS = [scene for scene in SCENES if scene.quick and set(scene.steps) & set(MINTING)]
+# In every test run one of each vendor; the others are slow.
+FIRSTS = {next(scene.name for scene in MINTS if scene.vendor == vendor) for vendor in {scene.vendor for scene in MINTS}}
+EACH = [pytest.param(s, id=s.name, marks=() if s.name in FIRSTS else pytest.mark.slow) for s in MINTS]
 BY_NAME = {scene.name: scene for scene in SCENES}
 
 
@@ -32,7 +35,7 @@ def changes(night: Night) -> list[str]:
     return [entry["operation"] for entry in night.ledger()["entries"]]
 
 
-@pytest.mark.parametrize("scene", MINTS, ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", EACH)
 def test_what_cannot_be_recorded_is_sealed_and_recorded_by_the_next_run(night: Night, scene: Scene) -> None:
     """Exit 1, saying where; nothing is sent after it; a private file with nothing in clear. The next run records it
     first, so the pair is kept: no other is made, no person is asked, nothing is lost or in doubt."""
