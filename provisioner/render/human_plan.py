@@ -12,6 +12,7 @@ from provisioner.render.resource_values import after_values, before_values, sens
 from provisioner.render.style import PLAIN, Style, counted, one_line
 
 CALM = 100  # more changes than this are counted, and only the exceptional ones are drawn
+FEW = 20  # so many of more exceptional ones than that are drawn: a plan that destroys thousands is read by its counts
 RULE = "─" * 77
 
 _SYMBOLS = {CREATE: "+", READ: "<=", UPDATE: "~", DELETE: "-", FORGET: ".", ("delete", "create"): "-/+"}
@@ -38,7 +39,7 @@ def human_plan(plan: Plan, *, style: Style = PLAIN, full: bool = False) -> str:
     """The whole plan, ending with a newline. Diagnostics are not in it: `render.diagnostics` draws them after it.
 
     More than `CALM` changes are counted by action, type and provider, and only destroys, handoffs, purchases and
-    what stands in doubt are drawn, unless `full`: every purchase, and of the others the first `CALM`.
+    what stands in doubt are drawn, unless `full`: every purchase, and of more than `CALM` others the first `FEW`.
     """
     parts: list[str] = []
     if plan.drift:
@@ -189,7 +190,8 @@ def _steps(changes: tuple[Step, ...], style: Style, *, full: bool) -> list[str]:
     if full or len(changes) <= CALM:
         return [step_block(step, style) for step in changes]
     exceptional = [step for step in changes if is_exceptional(step)]
-    shown = [step for n, step in enumerate(exceptional) if n < CALM or step.operation == PURCHASE]
+    most = len(exceptional) if len(exceptional) <= CALM else FEW
+    shown = [step for n, step in enumerate(exceptional) if n < most or step.operation == PURCHASE]
     parts = [_table(changes), *(step_block(step, style) for step in shown)]
     if len(shown) < len(exceptional):
         parts.append(f"  and {len(exceptional) - len(shown)} more exceptional ones (--full draws them all).")
