@@ -65,9 +65,11 @@ def _json(parser: Parser) -> None:
     _switch(parser, "--json", "for machines")
 
 
-def _locking(parser: Parser) -> None:
+def _locking(parser: Parser, *, wait: str = "0s") -> None:
+    """`wait`: how long where nobody says it. Those who only want a token come many at once, and each is soon done."""
     _switch(parser, "--lock", "take no lock", default=True)
-    parser.add_argument("--lock-timeout", metavar="D", default="0s", help="wait this long for a lock, as in 30s or 5m")
+    told = "wait this long for a lock, as in 30s or 5m" + ("" if wait == "0s" else f"; default {wait}")
+    parser.add_argument("--lock-timeout", metavar="D", default=wait, help=told)
     parser.add_argument("--note", metavar="TEXT", help="why; it is recorded with the run, and `history` shows it")
 
 
@@ -227,14 +229,14 @@ def _authorize(parser: Parser) -> None:
     _switch(parser, "--no-browser", "only print the URL")
     _switch(parser, "--device", "the device flow (RFC 8628): type a code on another machine")
     parser.add_argument("--timeout", metavar="D", default="10m", help="how long to wait; default 10m")
-    _locking(parser)
+    _locking(parser, wait="1m")  # the person has answered by then, and a code is good once
 
 
 def _token(parser: Parser) -> None:
     _address(parser)
     parser.add_argument("--min-ttl", metavar="D", default="0s", help="it must live at least this long")
     parser.add_argument("--format", choices=TOKEN_FORMATS, default="raw", help=_one_of(TOKEN_FORMATS))
-    _locking(parser)
+    _locking(parser, wait="10s")
 
 
 def _output(parser: Parser) -> None:
@@ -246,7 +248,7 @@ def _output(parser: Parser) -> None:
 
 def _run(parser: Parser) -> None:
     _repeated(parser, "--application", "A", "only this application's tokens")
-    _locking(parser)
+    _locking(parser, wait="10s")
 
 
 def _resolve(parser: Parser) -> None:

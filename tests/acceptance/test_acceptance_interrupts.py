@@ -137,3 +137,15 @@ def test_a_closed_pipe(stack: Stack, ez: EzTexting) -> None:
     child.communicate(timeout=30)
     assert len(ez.pairs) == 1
     stack.quiet()
+
+
+def test_tokens_asked_for_at_once(stack: Stack, ez: EzTexting) -> None:
+    """`token` renews where it must; others that ask meanwhile wait for the lock a little, and none is turned away."""
+    stack.write(ez_tables(stack, ez))
+    stack.run("apply", "--auto-approve")
+    time.sleep(1.1)
+    ez.before = lambda request: time.sleep(0.3 if request.path == "/v1/tokens/refresh" else 0)
+    asked = [stack.start("token", "token.texts", "--min-ttl", "89m59s") for _ in range(3)]
+    printed = [stack.finish(child) for child in asked]
+    assert [ran.returncode for ran in printed] == [0, 0, 0], [ran.stderr for ran in printed]
+    assert {ran.stdout.strip() for ran in printed} <= {pair.access for pair in ez.pairs}
