@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from provisioner.errors import BadAnswer, InDoubt
+from provisioner.errors import BadAnswer, InDoubt, ProviderFailed, StepRefused
 from provisioner.model.desired import Application
 from provisioner.model.observed import ObservedApplication
 from provisioner.model.recorded import CREATED, ApplicationRecord
@@ -102,15 +102,23 @@ def read(at: Endpoint, token: Secret) -> Client | None:
 def delete(at: Endpoint, token: Secret) -> bool:
     """RFC 7592 section 2.3. False on a 401: the client is gone already, or only the token for it is.
 
-    A success is a 204, or at least says nothing: a page that came with 200 is a proxy's, and repeating is harmless. On
-    some servers a deleted client's tokens live on, so they are revoked before this is called. Raises InDoubt."""
+    A success is a 204, or at least says nothing; a body may be a proxy's page, and is looked into. On some servers a
+    deleted client's tokens live on, so they are revoked before this is called. Raises InDoubt."""
     answer = at.session.change("DELETE", at.url, headers=JSON_ONLY, bearer=token, repeatable=True)
-    if answer.status < 300 and answer.status != 204 and answer.body.strip():
+    if answer.status < 300 and answer.status != 204 and answer.body.strip() and not _gone(at, token):
         what = f"provider {at.provider}: the deletion of the client was answered {answer.status} with a body"
         raise InDoubt("in-doubt", what, "RFC 7592 section 2.3 answers 204 with none. The next apply deletes it again.")
     if answer.status < 400 or answer.status in (401, 404):
         return answer.status != 401
     raise refusal(answer, at.provider, "to delete the client", _held(token))
+
+
+def _gone(at: Endpoint, token: Secret) -> bool:
+    """Whether the server shows that it does not know the client any more."""
+    try:
+        return read(at, token) is None
+    except (ProviderFailed, StepRefused):
+        return False
 
 
 def as_record(

@@ -213,6 +213,18 @@ def test_a_deletion_is_a_204() -> None:
     assert session.sent[0].bearer == "rat:obj-1:registration_token"
 
 
+@pytest.mark.parametrize(("shown", "gone"), [(401, True), (404, True), (200, False), (403, False), (503, False)])
+def test_a_deletion_that_says_more_than_nothing_is_looked_into(shown: int, gone: bool) -> None:
+    """200 with a body is some servers' 204, and a proxy's page: only a client that is not shown any more is deleted."""
+    body = {"client_id": "c"} if shown == 200 else {}
+    one, _ = provider({f"DELETE {MANAGE}": answer(200, {"message": "deleted"}), f"GET {MANAGE}": answer(shown, body)})
+    if gone:
+        one.delete_application(REGISTERED, open_sealed)
+    else:
+        with pytest.raises(InDoubt):
+            one.delete_application(REGISTERED, open_sealed)
+
+
 def test_a_client_that_cannot_be_managed_says_so() -> None:
     """RFC 7591 without 7592: nothing is sent."""
     one, session = provider({})
