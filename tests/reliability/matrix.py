@@ -168,20 +168,27 @@ def _matrix_alone(name: str) -> list[Cell]:
         return matrix(night, scene)
 
 
-def table(cells: Iterable[Cell]) -> str:
-    rows = list(cells)
-    head = (
-        f"{'scene':<28}{'request':<42}{'faults':>7}{'survived':>10}{'lost':>6}{'doubt':>7}{'beyond':>8}{'orphans':>9}"
-    )
-    whole = Cell("all", f"{len(rows)} requests")
+COUNTS = ("tried", "survived", "lost", "doubts", "beyond", "orphans")
+HEAD = f"{'scene':<28}{'request':<42}" + "".join(f"{name:>10}" for name in COUNTS)
+
+
+def sums(rows: list[Cell]) -> list[Cell]:
+    """One of each vendor and one of all."""
+    vendors = {scene.name: scene.vendor for scene in SCENES}
+    each = (_sum(f"all of {v}", [r for r in rows if vendors[r.scene] == v]) for v in dict.fromkeys(vendors.values()))
+    return [*(row for row in each if row.tried), _sum("all", rows)]
+
+
+def _sum(name: str, rows: list[Cell]) -> Cell:
+    whole = Cell(name, f"{len(rows)} requests")
     for row in rows:
-        for key in ("tried", "survived", "lost", "doubts", "beyond", "orphans"):
+        for key in COUNTS:
             setattr(whole, key, getattr(whole, key) + getattr(row, key))
-    lines = [
-        f"{r.scene:<28}{r.request[:41]:<42}{r.tried:>7}{r.survived:>10}{r.lost:>6}{r.doubts:>7}{r.beyond:>8}{r.orphans:>9}"
-        for r in [*rows, whole]
-    ]
-    return "\n".join([head, *lines])
+    return whole
+
+
+def _line(row: Cell) -> str:
+    return f"{row.scene:<28}{row.request[:41]:<42}" + "".join(f"{getattr(row, name):>10}" for name in COUNTS)
 
 
 def one(name: str, fault: str, at: int) -> int:
@@ -212,12 +219,14 @@ def main() -> int:
     if typed.at is not None:
         return one(names[0], typed.fault or "reset-after", typed.at)
     cells: list[Cell] = []
+    print(HEAD, flush=True)
     with ProcessPoolExecutor(typed.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for found in pool.map(_matrix_alone, names):
             cells += found
+            print(*map(_line, found), sep="\n", flush=True)
             for failure in (failure for cell in found for failure in cell.failures):
                 print(failure, end="\n\n", file=sys.stderr)
-    print(table(cells))
+    print(*map(_line, sums(cells)), sep="\n")
     return int(any(cell.failures for cell in cells))
 
 

@@ -16,7 +16,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,16 +170,14 @@ def _sweep_alone(name: str, acts: Sequence[str]) -> list[Tally]:
 COUNTS = ("points", "tried", "survived", "lost", "doubts", "beyond", "orphans")
 
 
-def table(tallies: Iterable[Tally]) -> str:
-    """Points tried and survived: a line a scene and way, one a vendor, and one for all."""
-    rows = list(tallies)
+HEAD = f"{'scene':<28}{'ended by':<10}" + "".join(f"{name:>10}" for name in (*COUNTS, "seconds"))
+
+
+def sums(rows: list[Tally]) -> list[Tally]:
+    """One of each vendor and one of all."""
     vendors = {scene.name: scene.vendor for scene in SCENES}
-    head = f"{'scene':<28}{'ended by':<10}" + "".join(f"{name:>10}" for name in (*COUNTS, "seconds"))
-    sums = [
-        _sum(f"all of {name}", [r for r in rows if vendors[r.scene] == name])
-        for name in dict.fromkeys(vendors.values())
-    ]
-    return "\n".join([head, *map(_line, rows), *(_line(row) for row in sums if row.tried), _line(_sum("all", rows))])
+    each = (_sum(f"all of {v}", [r for r in rows if vendors[r.scene] == v]) for v in dict.fromkeys(vendors.values()))
+    return [*(row for row in each if row.tried), _sum("all", rows)]
 
 
 def _sum(name: str, rows: list[Tally]) -> Tally:
@@ -221,12 +219,14 @@ def main() -> int:
     if typed.at is not None:
         return one(names[0], typed.at, (typed.act or ACTS)[0])
     tallies: list[Tally] = []
+    print(HEAD, flush=True)
     with ProcessPoolExecutor(typed.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for found in pool.map(_sweep_alone, names, [typed.act or ACTS] * len(names)):
             tallies += found
+            print(*map(_line, found), sep="\n", flush=True)
             for failure in (failure for tally in found for failure in tally.failures):
                 print(failure, end="\n\n", file=sys.stderr)
-    print(table(tallies))
+    print(*map(_line, sums(tallies)), sep="\n")
     return int(any(tally.failures for tally in tallies))
 
 
