@@ -7,12 +7,18 @@ from collections.abc import Iterator
 
 from provisioner.audit.case import Case
 from provisioner.audit.finding import ERROR, WARNING, Found, rule
+from provisioner.audit.seen import Mark
 from provisioner.times import format_duration, to_rfc3339
 
 _REVIEW = (
     "Look at the entry with `provisioner history`; once it is understood, name a head after it as `reviewed` in the "
     "policy file."
 )
+
+
+def _about(mark: Mark, message: str, address: str | None = None) -> Found:
+    """A finding about one entry, which stays what it is."""
+    return Found(message=message, address=address, since=mark.time, mark=mark, key=str(mark.serial))
 
 
 @rule(
@@ -33,7 +39,7 @@ def edit_by_hand(case: Case) -> Iterator[Found]:
         when = f"at {to_rfc3339(mark.time)} (serial {mark.serial})"
         message = f"{mark.actor} ran `{edit.command}` {when}: {what or 'no object'}."
         address = edit.addresses[0] if edit.addresses else None
-        yield Found(message=message, address=address, since=mark.time, mark=mark, key=str(mark.serial))
+        yield _about(mark, message, address)
 
 
 @rule(
@@ -50,7 +56,7 @@ def prevent_destroy_lifted(case: Case) -> Iterator[Found]:
         mark = lift.mark
         how = "prevent_destroy was lifted" if lift.how == "lifted" else "It was ended in spite of prevent_destroy"
         message = f"{how} by {mark.actor} at {to_rfc3339(mark.time)} (serial {mark.serial}, run {mark.run})."
-        yield Found(message=message, address=lift.address, since=mark.time, mark=mark, key=str(mark.serial))
+        yield _about(mark, message, lift.address)
 
 
 @rule(
@@ -67,7 +73,7 @@ def rollback_accepted(case: Case) -> Iterator[Found]:
     for mark, detail in case.trail.changes.rollbacks:
         why = f": {detail}" if detail else ""
         message = f"{mark.actor} accepted it at {to_rfc3339(mark.time)} (serial {mark.serial}){why}."
-        yield Found(message=message, since=mark.time, mark=mark, key=str(mark.serial))
+        yield _about(mark, message)
 
 
 @rule(
@@ -85,7 +91,7 @@ def entry_unexpected(case: Case) -> Iterator[Found]:
     for odd in case.trail.changes.oddities:
         mark = odd.mark
         message = f"Serial {mark.serial}, by {mark.actor} at {to_rfc3339(mark.time)}, {odd.text}."
-        yield Found(message=message, address=odd.address, since=mark.time, mark=mark, key=str(mark.serial))
+        yield _about(mark, message, odd.address)
 
 
 @rule(
@@ -104,4 +110,4 @@ def clock_went_back(case: Case) -> Iterator[Found]:
             f"Serial {mark.serial}, by {mark.actor} in run {mark.run}, says {to_rfc3339(mark.time)}; an earlier entry "
             f"says {to_rfc3339(latest)}, {by} later."
         )
-        yield Found(message=message, since=mark.time, mark=mark, key=str(mark.serial))
+        yield _about(mark, message)

@@ -334,6 +334,7 @@ def token_unauthorized(case: Case) -> Iterator[Found]:
 )
 def token_value_shredded(case: Case) -> Iterator[Found]:
     shredded: dict[tuple[str, str, str], list[str]] = {}
+    tokens = {record.id for record in (*case.tokens, *case.deposed)}
     for record, name, key_id in sealed_under(case.state.resources()):
         if key_id in case.keys.files or case.keys.fault is not None:
             continue
@@ -342,7 +343,8 @@ def token_value_shredded(case: Case) -> Iterator[Found]:
     for (address, object_id, key_id), names in shredded.items():
         verb = "is" if len(names) == 1 else "are"
         message = f"Its {' and '.join(names)} {verb} sealed under data key {key_id}, which is not there."
-        yield Found(message=message, address=address, key=f"{object_id}:{key_id}")
+        remedy = None if object_id in tokens else "Restore keys/ from a backup of the state; or see docs/keys.md."
+        yield Found(message=message, address=address, key=f"{object_id}:{key_id}", remedy=remedy)
 
 
 def _ended(case: Case, record: TokenRecord) -> datetime | None:

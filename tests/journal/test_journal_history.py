@@ -184,6 +184,21 @@ def test_a_good_state_verifies_by_hand(tmp_path: Path) -> None:
     assert by_hand(ROOT / "state" / "sample").returncode == 0
 
 
+def test_a_changed_byte_of_any_entry_is_named_by_hand(tmp_path: Path) -> None:
+    """Each entry in turn, in its middle and at its end: the line is named."""
+    store = store_in(tmp_path)
+    every_kind(store)
+    path = segment_files(store)[0]
+    good = path.read_bytes()
+    start = 0
+    for number, line in enumerate(good.splitlines(keepends=True), 1):
+        for position in (start + len(line) // 2, start + len(line) - 2):
+            flip(path, position)
+            assert f"segment 1, line {number}: " in by_hand(store.root).stderr
+            path.write_bytes(good)
+        start += len(line)
+
+
 def test_tampering_is_found_by_hand(tmp_path: Path) -> None:
     """A changed byte, a dropped, doubled or torn line, a missing segment, an empty folder: exit 1 and a sentence."""
     store = store_in(tmp_path)
