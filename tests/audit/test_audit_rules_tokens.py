@@ -14,7 +14,7 @@ from provisioner.audit.rules import judge
 from provisioner.engine import drafts
 from provisioner.journal.journal import Draft
 from provisioner.model.desired import Desired, Moved, Removed
-from provisioner.model.recorded import REVOKED, UNAUTHORIZED, TokenRecord
+from provisioner.model.recorded import REVOKED, UNAUTHORIZED, Sealed, TokenRecord
 
 
 def found(
@@ -214,6 +214,17 @@ def test_a_value_whose_data_key_is_gone_is_shredded(past: Past) -> None:
     past.store.delete_key(KEY)
     assert addresses(found(past, "token-value-shredded")) == ["token.campaigns"]
     assert found(past, "token-value-shredded", now=NOW) == []
+
+
+def test_what_is_shredded_says_its_own_way_back(past: Past) -> None:
+    """A token is replaced; an application's secret is not, by any replacement."""
+    past.create("token.campaigns", life=DAY)
+    past.application("application.campaigns", secret=Sealed(KEY, 1, "AAAA"))
+    past.store.delete_key(KEY)
+    remedies = {one.address: one.remedy for one in found(past, "token-value-shredded")}
+    assert "provisioner apply --replace 'token.campaigns'" in remedies["token.campaigns"]
+    assert "docs/keys.md" in remedies["application.campaigns"]
+    assert "--replace" not in remedies["application.campaigns"]
 
 
 def _observed(record: TokenRecord) -> Draft:
