@@ -215,11 +215,13 @@ class Odd:
 @contextmanager
 def odd(*quirks: str) -> Iterator[Odd]:
     """On 127.0.0.1, for as long as the block lasts."""
+    in_turn = threading.Lock()  # its memory takes one request at a time
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            status, headers, content = one.answer(self.command, self.path, dict(self.headers), body)
+            with in_turn:
+                status, headers, content = one.answer(self.command, self.path, dict(self.headers), body)
             raw = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():
