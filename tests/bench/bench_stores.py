@@ -213,7 +213,9 @@ def many(make: Callable[[str], Store], stacks: int, each: int) -> None:
     for server in _postgres_servers:
         size = "SELECT pg_total_relation_size('entries'), count(*), sum(octet_length(line)) FROM entries"
         total, entries, text = (int(str(found)) for found in server.execute(size, schema="provisioner")[0])
-        _say(f"\n{entries:,} entries of {text / entries:.0f} bytes take {total / entries:.0f} bytes each, index and all.")
+        _say(
+            f"\n{entries:,} entries of {text / entries:.0f} bytes take {total / entries:.0f} bytes each, index and all."
+        )
 
 
 def main() -> None:
