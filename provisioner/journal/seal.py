@@ -46,6 +46,7 @@ class Sealer:
         self._own: str | None = None
         self._files: dict[str, bytes] = {}
         self._ciphers: dict[str, Any] = {}
+        self._gone: dict[str, bool] = {}
         self._making = threading.RLock()
 
     @property
@@ -90,12 +91,18 @@ class Sealer:
     def gone(self, sealed: Sealed | None) -> bool:
         """Whether nobody who is declared can open it: its data key is not there, or is sealed to none of the recipients
         of now. An identity that merely is not at hand makes nothing gone. Raises StateUntrusted, StoreFailed."""
-        if sealed is None or sealed.key_id == self._own:
+        if sealed is None or sealed.key_id in self._ciphers:
             return False
-        data = self._store.get_key(sealed.key_id)
+        with self._making:  # asked for each token that is replaced, and a run's tokens share its key
+            if sealed.key_id not in self._gone:
+                self._gone[sealed.key_id] = self._is_gone(sealed.key_id)
+            return self._gone[sealed.key_id]
+
+    def _is_gone(self, key_id: str) -> bool:
+        data = self._store.get_key(key_id)
         if data is None:
             return True
-        sealed_to = keys.key_file_from_bytes(sealed.key_id, data).recipients
+        sealed_to = keys.key_file_from_bytes(key_id, data).recipients
         return not {keys.bare(one) for one in sealed_to} & {keys.bare(one) for one in self._recipients()}
 
     def key_files(self, key_ids: set[str]) -> dict[str, bytes]:

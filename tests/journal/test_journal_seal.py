@@ -263,6 +263,32 @@ def test_where_nothing_is_configured_an_identity_is_made_once(tmp_path: Path) ->
     assert one.open(seal(one), "obj-1", "access_token") == VALUE
 
 
+def test_what_is_gone_is_what_nobody_who_is_declared_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what this process has no identity for; and each key's file is read once, however many tokens it sealed."""
+    _, first = ssh(tmp_path, "ed25519")
+    _, second = age()
+    store = store_in(tmp_path)
+    sealed = seal(sealer(store, f"{first} ann@laptop"))
+    reads: list[str] = []
+    look = store.get_key
+
+    def counted(key_id: str) -> bytes | None:
+        reads.append(key_id)
+        return look(key_id)
+
+    monkeypatch.setattr(store, "get_key", counted)
+    assert not sealer(store, f"{' '.join(first.split()[:2])} ann@desk").gone(sealed)
+    later = sealer(store, second)
+    reads.clear()
+    assert [later.gone(sealed) for _ in range(3)] == [True] * 3
+    assert reads == [sealed.key_id]
+    own = seal(later)
+    assert not later.gone(own)
+    assert not later.gone(None)
+    store.delete_key(sealed.key_id)
+    assert sealer(store, first).gone(sealed)
+
+
 def test_a_pipeline_makes_none(tmp_path: Path) -> None:
     """Exit 4, saying what to set, and nothing is written."""
     environ = {"CI": "true", "HOME": str(tmp_path)}
