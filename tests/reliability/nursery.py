@@ -36,7 +36,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 SPEED = 40  # waiting takes this many times less than it should
-TIMEOUT = 2.0  # seconds that a child waits for an answer
+TIMEOUT = 6.0  # seconds that a child waits for an answer; a busy machine takes its time
 _sleep = time.sleep
 
 

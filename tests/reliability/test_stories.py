@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from judges import Verdict, facts, planned
-from matrix import KINDS, SHORT, SLOW_DOWN
+from matrix import KINDS, SLOW_DOWN
 from night import Ended, Night
 from rehearsal import QUIET
 from scenes import APPLY, CX, CX_TOKENS, EZ, EZ_FLOOR, EZ_TOKEN, HEAD, IDP, IDP_WORKER
@@ -126,7 +126,7 @@ class Stories(WritesOut, RuleBasedStateMachine):
     def apply_with_a_fault(self, vendor: str, fault: str, nth: int) -> None:
         headers: dict[str, Any] = {"headers": SLOW_DOWN[vendor]} if fault == "429" else {}
         self.night.control("faults", vendor=vendor, nth=nth, **(KINDS[fault].arm or {}), **headers)
-        self._run(*APPLY, timeout=SHORT)
+        self._run(*APPLY)
         self.night.control("faults", "DELETE")
 
     def _run(self, *words: str, machine: int = 1, **fate: Any) -> Ended:
