@@ -15,7 +15,7 @@ from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any, NamedTuple
 
 import httpx
@@ -23,7 +23,9 @@ import httpx
 from provisioner.net import embedded
 
 MAX_BODY = 1 << 20  # bytes, after decompression
-_KEEP_ALIVE = 1.0  # seconds: below every usual server's own, so that no request meets a closing connection
+# Seconds: below every usual server's own, so that no request meets a closing connection. Then it is closed, and not
+# only forgotten: a server that serves one connection after the other would never come to the next.
+_KEEP_ALIVE = 0.5
 _CONNECT_TIMEOUT = 10.0
 
 _TALKATIVE = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
@@ -85,6 +87,11 @@ def _parsed(url: str) -> httpx.URL:
         return httpx.URL("")
 
 
+class _Idle(NamedTuple):
+    client: httpx.Client
+    since: float  # of the monotonic clock
+
+
 class Wire:
     """Clients for one session. Thread-safe: a client is in the hands of one thread at a time, because httpx slows down
     badly when many threads share one connection pool. TLS is verified always."""
@@ -96,7 +103,8 @@ class Wire:
         self._sandbox_path = sandbox
         self._sandbox: Any = None
         self._tls: ssl.SSLContext | None = None
-        self._idle: dict[_Kind, list[httpx.Client]] = {}
+        self._idle: dict[_Kind, list[_Idle]] = {}  # the longest idle first
+        self._reaper: Timer | None = None  # while anything is idle
         self._closed = False
         self._lock = Lock()
         _silence()
@@ -115,11 +123,14 @@ class Wire:
         """Closes what is idle now, and the rest when it is handed back."""
         with self._lock:
             self._closed = True
-            clients = [client for idle in self._idle.values() for client in idle]
+            idle = [found for each in self._idle.values() for found in each]
             self._idle.clear()
             sandbox, self._sandbox = self._sandbox, None
-        for client in clients:
-            client.close()
+            reaper, self._reaper = self._reaper, None
+        if reaper is not None:
+            reaper.cancel()
+        for found in idle:
+            found.client.close()
         if hasattr(sandbox, "close"):
             sandbox.close()
 
@@ -172,7 +183,7 @@ class Wire:
             if self._closed:
                 raise NotSent("the session is closed", passing=False)
             idle = self._idle.get(kind)
-            client = idle.pop() if idle else None
+            client = idle.pop().client if idle else None
         client = client or self._build(kind)
         try:
             yield client
@@ -182,8 +193,30 @@ class Wire:
         with self._lock:
             keep = not self._closed
             if keep:
-                self._idle.setdefault(kind, []).append(client)
+                self._idle.setdefault(kind, []).append(_Idle(client, time.monotonic()))
+                self._reap_later()
         if not keep:
+            client.close()
+
+    def _reap_later(self) -> None:
+        """The lock is held. A daemon, so that it keeps no process from leaving."""
+        if self._reaper is None:
+            self._reaper = Timer(_KEEP_ALIVE, self._reap)
+            self._reaper.daemon = True
+            self._reaper.start()
+
+    def _reap(self) -> None:
+        """Closes what has been idle for as long as a connection is kept, and looks again while anything is idle."""
+        over: list[httpx.Client] = []
+        with self._lock:
+            self._reaper = None
+            ended = time.monotonic() - _KEEP_ALIVE
+            for kind, idle in self._idle.items():
+                over += [found.client for found in idle if found.since <= ended]
+                self._idle[kind] = [found for found in idle if found.since > ended]
+            if any(self._idle.values()):
+                self._reap_later()
+        for client in over:
             client.close()
 
     def _build(self, kind: _Kind) -> httpx.Client:

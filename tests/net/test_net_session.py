@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -323,6 +325,40 @@ def test_many_threads_use_one_session(server: Hostile, session: Session) -> None
         answers = list(pool.map(lambda _: session.read("GET", server.url).status, range(40)))
     assert answers == [200] * 40
     assert len({seen.connection for seen in server.seen}) <= 10
+
+
+def test_a_server_of_one_connection_at_a_time_is_not_kept_waiting() -> None:
+    """A connection that idles is closed, so that the next thread's is served: five threads, each with one request,
+    two sessions, against a server that comes to a connection only when the one before has ended."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base class
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        serving.start()
+        sessions = [Session(provider=name, timeout=10) for name in ("p", "q")]
+        url = f"http://127.0.0.1:{server.server_port}/"
+        barrier = threading.Barrier(5)
+
+        def ask(number: int) -> int:
+            barrier.wait()
+            return sessions[number % 2].read("GET", url).status
+
+        with ThreadPoolExecutor(5) as pool:
+            assert list(pool.map(ask, range(5))) == [200] * 5
+        for each in sessions:
+            each.close()
+        server.shutdown()
 
 
 def test_a_closed_session_sends_nothing(server: Hostile, session: Session) -> None:
