@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from provisioner import providers as registry
-from provisioner.engine import drafts, housekeeping, rotation
+from provisioner.engine import drafts, housekeeping, one_core, rotation
 from provisioner.engine.context import Clock, Context, Patience, Rescue, Stopped, Vendors
 from provisioner.engine.dispatch import execute
 from provisioner.engine.doubt import unanswered
@@ -226,6 +226,7 @@ class _Work:
         self._left = len(self.tasks)
         self._over = threading.Event()
         self._running: set[int] = set()
+        self._many = False
 
     def run(self, parallelism: int) -> None:
         """Returns when every step has ended, or at once where somebody asked twice to stop.
@@ -235,6 +236,7 @@ class _Work:
         if not self.tasks:
             return
         count = max(1, min(parallelism, len(self.tasks)))
+        self._many = count > one_core.FEW
         for task in self.tasks:
             if task.waits_for == 0:
                 self._ready.put(task)
@@ -251,6 +253,8 @@ class _Work:
             thread.join()
 
     def _serve(self) -> None:
+        if self._many:
+            one_core.together()
         while (task := self._ready.get()) is not None:
             if self.ctx.stop.leaving:
                 return
