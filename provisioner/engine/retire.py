@@ -53,7 +53,7 @@ def end_token(ctx: Context, step: Step, token: TokenRecord) -> Ended:
     if found is not Revoked.UNSUPPORTED:
         return _successor(ctx, token)
     orphan = superseded_client(ctx, token) or client_of(ctx, ctx.applications.get(token.application), token) is None
-    why = f"client {token.client_id}, which it was issued to, is gone" if orphan else "the vendor has no revoke"
+    why = f"client {token.client_id}, which it was issued to, is gone" if orphan else "no API of the vendor revokes it"
     if token.deposed is not None:
         until = f"until {to_rfc3339(token.expires_at)}" if token.expires_at else "with no known end"
         return Ended(diagnostics=(note("retiring", token.address, f"{why}; it lives on {until}"),))
