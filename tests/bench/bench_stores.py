@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,30 +167,30 @@ _KINDS: dict[str, Callable[[Path, list[Callable[[], None]]], Callable[[str], Sto
 # -- many stacks in one place ----------------------------------------------------------------------------------------
 
 
-def filled(make: Callable[[str], Store], stacks: range, each: int) -> None:
+def filled(make: Callable[[str], Any], stacks: range, each: int) -> None:
     """Stacks of `each` tokens, four written at a time."""
     records = tokens(each)
     drafts = [Draft("observed", None, {"put": [record]}) for record in records]
 
     def fill(number: int) -> None:
         name = f"stack-{number:04d}"
-        with begun(make(name), stack=name) as journal:
+        with closing(make(name)) as store, begun(store, stack=name) as journal:
             journal.append(*drafts)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(fill, stacks))
 
 
-def one_run(make: Callable[[str], Store], name: str) -> float:
+def one_run(make: Callable[[str], Any], name: str) -> float:
     """Seconds of a run that changes one token: lock, open and verify, `lock`, intent and outcome apart, `unlock`."""
     began = time.perf_counter()
-    with begun(make(name), stack=name) as journal:
+    with closing(make(name)) as store, begun(store, stack=name) as journal:
         journal.append(Draft("note", None, {"detail": "what would be sent"}))
         journal.append(Draft("observed", None, {"put": tokens(1)}))
     return time.perf_counter() - began
 
 
-def runs(make: Callable[[str], Store], stacks: int, at_once: int) -> tuple[float, float, float]:
+def runs(make: Callable[[str], Any], stacks: int, at_once: int) -> tuple[float, float, float]:
     """Runs a second over `stacks` different stacks, and the median and the worst of one, in seconds."""
     names = [f"stack-{number * 7919 % stacks:04d}" for number in range(min(stacks, 40 * at_once))]
     began = time.perf_counter()
@@ -199,7 +199,7 @@ def runs(make: Callable[[str], Store], stacks: int, at_once: int) -> tuple[float
     return len(names) / (time.perf_counter() - began), statistics.median(took), max(took)
 
 
-def many(make: Callable[[str], Store], stacks: int, each: int) -> None:
+def many(make: Callable[[str], Any], stacks: int, each: int) -> None:
     """Measures at a tenth of them and at all, so that growth shows."""
     before = 0
     _say(f"\n| stacks of {each} tokens | one run alone | runs a second, 1 / 4 / 16 at once | worst of 16 at once |")

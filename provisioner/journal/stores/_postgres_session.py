@@ -88,6 +88,11 @@ class Session:
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
+    def close(self) -> None:
+        """Now, and not when the session is collected."""
+        if self._connection is not None:
+            self._connection.close()
+
     def _broken(self) -> bool:
         return self._connection is None or self._connection.closed
 

@@ -113,6 +113,10 @@ class PostgresStore:
         host = at.get("host") or at.get("hostaddr") or "local"
         self.identity = f"postgresql://{host}:{at.get('port', '')}/{at.get('dbname', '')}?schema={schema}#{stack}"
 
+    def close(self) -> None:
+        """Gives the connection back; for a process that opens many stores. It may be used again, and connects anew."""
+        self._session.close()
+
     # -- segments ----------------------------------------------------------------------------------------------------
 
     def load(self) -> tuple[list[Segment], bytes]:
