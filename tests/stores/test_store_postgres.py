@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from provisioner.journal.locks import take_lock
 from provisioner.journal.memory import HeadMemory
 from provisioner.journal.stores.base import Position, Store
 from provisioner.journal.stores.opening import open_store
+from provisioner.journal.stores.postgres import PostgresStore
 from provisioner.secret import Secret
 
 if TYPE_CHECKING:
@@ -207,6 +209,23 @@ def test_a_connection_that_broke_is_opened_again(postgres: PostgresServer, datab
         assert other.take_lock(lock(id="other"), None) == held.info
         journal.append(outcome(1))
     assert len(opened(database).state.objects) == 1
+
+
+def test_a_closed_store_gives_its_connection_back(postgres: PostgresServer, database: str) -> None:
+    """With the lock that went with it, as soon as the server has seen it go; used again, it connects anew."""
+    store, other = at(database), at(database)
+    assert isinstance(store, PostgresStore)
+    store.take_lock(lock(id="gone", host="elsewhere"), None)
+    store.close()
+    for _ in range(500):
+        seen = other.peek_lock()
+        assert seen is not None
+        if seen.ended(seen.since):
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the lock outlives its connection")
+    assert store.load()[0] == []
 
 
 def test_a_dead_session_frees_its_lock_at_once(postgres: PostgresServer, database: str) -> None:
