@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all sweep lint types bench completions consumers browser oidc clean
+.PHONY: demo test test-all nights sweep lint types bench completions consumers browser oidc clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart/demo.py
@@ -20,6 +20,11 @@ test-all: $(VENV)/.developed
 sweep: $(VENV)/.tested
 	@failed=0; $(BIN)/python tests/reliability/sweep.py || failed=1; \
 	  $(BIN)/python tests/reliability/matrix.py || failed=1; exit $$failed
+
+# What CI plays of that on every commit: a kill at every point, and every fault at every request that changes something.
+nights: $(VENV)/.tested
+	@failed=0; $(BIN)/python tests/reliability/sweep.py --act kill || failed=1; \
+	  $(BIN)/python tests/reliability/matrix.py --changes || failed=1; exit $$failed
 
 lint: $(VENV)/.developed
 	@$(BIN)/ruff check

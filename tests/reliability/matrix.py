@@ -1,6 +1,7 @@
 """The fault matrix: every way in which an answer can fail to come, at every request of every scene.
 
     python tests/reliability/matrix.py                      all of it (`make sweep`)
+    python tests/reliability/matrix.py --changes            at the requests that change something (`make nights`)
     python tests/reliability/matrix.py --scene NAME --fault KIND --at N      one trial, told in full
 
 A dry pass lists a scene's requests. Each is met by each fault in a trial of its own, from the same photograph; then the
@@ -160,12 +161,12 @@ def matrix(night: Night, scene: Scene, select: Callable[[Asked], bool] = lambda 
     return [meet(night, scene, faultless, asked) for asked in requests(faultless.points, scene.vendor) if select(asked)]
 
 
-def _matrix_alone(name: str) -> list[Cell]:
+def _matrix_alone(name: str, changes: bool) -> list[Cell]:
     """In a worker process: a night of its own."""
     scene = next(scene for scene in SCENES if scene.name == name)
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder, Night(Path(folder)) as night:
         night.photograph("empty")
-        return matrix(night, scene)
+        return matrix(night, scene, lambda asked: asked.changes or not changes)
 
 
 COUNTS = ("tried", "survived", "lost", "doubts", "beyond", "orphans")
@@ -213,7 +214,8 @@ def main() -> int:
     parser.add_argument("--scene", action="append", help="only these; by name or a part of it")
     parser.add_argument("--fault", choices=sorted(KINDS))
     parser.add_argument("--at", type=int, help="one request of one scene, by its point; -1 lists them")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--changes", action="store_true", help="only the requests that change something")
+    parser.add_argument("--workers", type=int, default=6, help="at once; most of a stall is waiting")
     typed = parser.parse_args()
     names = [s.name for s in SCENES if not typed.scene or any(part in s.name for part in typed.scene)]
     if typed.at is not None:
@@ -221,7 +223,7 @@ def main() -> int:
     cells: list[Cell] = []
     print(HEAD, flush=True)
     with ProcessPoolExecutor(typed.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for found in pool.map(_matrix_alone, names):
+        for found in pool.map(_matrix_alone, names, [typed.changes] * len(names)):
             cells += found
             print(*map(_line, found), sep="\n", flush=True)
             for failure in (failure for cell in found for failure in cell.failures):

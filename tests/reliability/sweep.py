@@ -213,7 +213,7 @@ def main() -> int:
     parser.add_argument("--scene", action="append", help="only these; by name or a part of it")
     parser.add_argument("--at", type=int, help="one point of one scene; -1 lists them")
     parser.add_argument("--act", action="append", choices=ACTS, help="only these ways to end a run")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=3)
     typed = parser.parse_args()
     names = [s.name for s in SCENES if not typed.scene or any(part in s.name for part in typed.scene)]
     if typed.at is not None:
