@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from provisioner import providers
 from provisioner.commands.apply import Applied, ApplyRequest, apply
 from provisioner.commands.filing import FileOptions, load_file
 from provisioner.commands.generating import Generator
@@ -15,6 +16,7 @@ from provisioner.engine.events import Listener
 from provisioner.errors import Invalid
 from provisioner.model.desired import Desired, ImportBlock
 from provisioner.model.plan import Plan, PlanOptions
+from provisioner.providers.base import Applications
 from provisioner.records import dataclass, replace
 
 
@@ -39,13 +41,21 @@ def take_over(
             f"{request.address} cannot be imported",
             "Applications can. A token is minted by apply, and credits are taken up by declaring them.",
         )
-    if all(application.address != address for application in desired.applications):
+    declared = next((application for application in desired.applications if application.address == address), None)
+    if declared is None:
         near = get_close_matches(request.address, [str(a.address) for a in desired.applications], 1, 0.6)
         generate = f"provisioner import --generate-config-out FILE {request.address} {request.id}"
         raise Invalid(
             "unknown-address",
             f"{request.address} is not declared",
             (f"Did you mean {near[0]}? " if near else "") + f"Declare it first: `{generate}` writes the TOML.",
+        )
+    vendor = providers.vendor(desired.providers[declared.provider].type)
+    if vendor.applications is Applications.NONE:
+        raise Invalid(
+            "unsupported",
+            f"{request.address} cannot be imported: {vendor.title} has no applications",
+            "Its tokens are made by `provisioner apply`.",
         )
     wanted = _with_import(desired, request)
     generator = None if request.generate_config_out is None else Generator(request.generate_config_out)

@@ -56,7 +56,7 @@ class GroupCommit(Generic[T]):
 
     def append(self, item: T, patience: float | None = None) -> None:
         """Returns once `item` is durable. Raises what `write` raised: StoreFailed, HeadMoved, StateUntrusted; and
-        StillWriting where another's write takes longer than `patience` seconds, with `item` not written."""
+        StillWriting where another's write takes longer than `patience` seconds: `item` may be in it, or not."""
         mine = _Waiting(item)
         batch = self._wait(mine, patience)
         if batch:

@@ -120,6 +120,9 @@ def test_import_takes_over_one_address_and_no_other(world: World) -> None:
     assert world.run("import", "application.campaigns", "0" * 40).returncode == 4
     assert world.run("import", "application.nobody", SENDER).returncode == 4
     assert world.run("import", "token.texts", SENDER).returncode == 4
+    none = world.run("import", "application.texts", SENDER)  # a vendor without applications
+    assert none.returncode == 4
+    assert "application.texts cannot be imported: EZ Texting has no applications" in none.stderr
     out = world.ok("import", "application.campaigns", SENDER)
     assert "Apply complete! Resources: 1 imported, 0 added, 0 changed, 0 destroyed." in out
     assert "W0307" not in out
