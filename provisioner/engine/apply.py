@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from provisioner import providers as registry
-from provisioner.engine import drafts, housekeeping, one_core, rotation
+from provisioner.engine import drafts, housekeeping, rotation, threads
 from provisioner.engine.context import Clock, Context, Patience, Rescue, Stopped, Vendors
 from provisioner.engine.dispatch import execute
 from provisioner.engine.doubt import unanswered
@@ -104,6 +104,7 @@ def apply(
         vendors=vendors,
         patience=patience,
         rescue=rescue,
+        parallelism=parallelism,
     )
     said: list[Diagnostic] = []
     try:
@@ -235,26 +236,26 @@ class _Work:
         """
         if not self.tasks:
             return
-        count = max(1, min(parallelism, len(self.tasks)))
-        self._many = count > one_core.FEW
+        count = threads.wanted(parallelism, len(self.tasks))
+        self._many = count > threads.FEW
         for task in self.tasks:
             if task.waits_for == 0:
                 self._ready.put(task)
-        threads = [threading.Thread(target=self._serve, name=f"apply-{n}", daemon=True) for n in range(count)]
-        for thread in threads:
-            thread.start()
+        workers = [threading.Thread(target=self._serve, name=f"apply-{n}", daemon=True) for n in range(count)]
+        for worker in workers:
+            worker.start()
         while not self._over.wait(_LOOK):
             if self.ctx.stop.leaving:
                 return
             self._tell()
-        for _ in threads:
+        for _ in workers:
             self._ready.put(None)
-        for thread in threads:
-            thread.join()
+        for worker in workers:
+            worker.join()
 
     def _serve(self) -> None:
         if self._many:
-            one_core.together()
+            threads.together()
         while (task := self._ready.get()) is not None:
             if self.ctx.stop.leaving:
                 return

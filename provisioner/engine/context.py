@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from provisioner import providers as registry
 from provisioner.address import Address, parse_address
+from provisioner.engine import threads
 from provisioner.engine.events import Listener, Silent
 from provisioner.engine.interrupts import StopFlag
 from provisioner.engine.once import Once
@@ -71,6 +72,7 @@ class Context:
         vendors: Vendors = registry.vendor,
         patience: Patience | None = None,
         rescue: Rescue | None = None,
+        parallelism: int = 1,
     ) -> None:
         self.desired = desired
         self.journal = journal
@@ -103,6 +105,7 @@ class Context:
         for record in journal.state.objects.values():
             if isinstance(record, TokenRecord) and record.fingerprint is not None:
                 self._issued.setdefault(record.fingerprint, set()).add(record.id)
+        self.under_way = threading.BoundedSemaphore(threads.announced(parallelism))  # held from an intent to its answer
         self.forgetting = threading.Lock()  # of two records that share a token, one forgets it and the other ends it
         self._buying: dict[str, threading.Lock] = {name: threading.Lock() for name in providers}
 

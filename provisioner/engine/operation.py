@@ -1,5 +1,6 @@
 """The one place that announces, sends and records a change: intent → send → parse → outcome (design section 3).
 
+    ctx.under_way     only so many changes are announced and unanswered at a time (`threads.announced`)
     ctx.gate()        nobody asked to stop, and the recorded state can still be written
     intent            durable before the request: what will be sent, what was read before it, never a secret
     send()            once; the provider parses strictly, and a secret goes straight into a `Secret`
@@ -91,9 +92,10 @@ def perform(
     `refused` says what a definite no changes in the state; `unrecorded` saves a minted secret whose outcome could not
     be written (there are no drafts where not even sealing worked) and returns the error to raise.
     """
-    ctx.gate()
-    ctx.append(drafts.intent(operation, reason))
-    result = _send(ctx, operation, send, refused)
+    with ctx.under_way:
+        ctx.gate()
+        ctx.append(drafts.intent(operation, reason))
+        result = _send(ctx, operation, send, refused)
     written: tuple[Draft, ...] = ()
     try:
         found = outcome(result)

@@ -3,14 +3,19 @@
 The first notices an older copy that was put back, which no chain can show by itself. The second makes opening cost what
 is live: an old segment that is the same file as when it was verified is not hashed again.
 
-    heads/LINEAGE/head.json       {"lineage", "serial", "head"}
+    heads/LINEAGE/head.json       two lines {"check", "head", "lineage", "serial", "turn"}: the later turn counts
     heads/LINEAGE/segments.json   {NAME: {...}}
     heads/at/HASH.json            {"location", "lineage"}: which state was seen at a location
+
+The head is written with every flush of the journal, so in place, over the older of the two lines: a file that is
+renamed over another costs a file system four times as much, for which fifty threads would wait (docs/performance.md).
+A line that was only half written fails its check, and the other one stands.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -63,7 +68,7 @@ class HeadMemory:
         return lineage if isinstance(lineage, str) else None
 
     def recall(self, lineage: str) -> Seen | None:
-        data = _read(self._of(lineage) / "head.json")
+        data = _read_head(self._of(lineage) / "head.json")
         try:
             segments = {name: SeenSegment(**item) for name, item in _read(self._of(lineage) / "segments.json").items()}
             seen = Seen(**data, segments=segments)
@@ -89,7 +94,7 @@ class HeadMemory:
     def remember_head(self, lineage: str, serial: int, head: str) -> None:
         """After an append of our own, which only the holder of the newest head can make."""
         with suppress(OSError):
-            _write(self._of(lineage) / "head.json", {"lineage": lineage, "serial": serial, "head": head})
+            _write_head(self._of(lineage) / "head.json", {"lineage": lineage, "serial": serial, "head": head})
 
     def _of(self, lineage: str) -> Path:
         return self.folder / _file_name(lineage)
@@ -105,6 +110,62 @@ def _file_name(lineage: str) -> str:
 
 def _members(segment: SeenSegment) -> dict[str, str | int]:
     return {one.name: getattr(segment, one.name) for one in fields(segment)}
+
+
+_LINE = 512  # bytes
+
+
+def _head_line(head: Mapping[str, Any], turn: int) -> bytes:
+    data = {**head, "turn": turn}
+    line = json.dumps({**data, "check": _check(data)}, sort_keys=True)
+    return line.ljust(_LINE - 1).encode() + b"\n"
+
+
+def _check(data: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _head_lines(data: bytes) -> list[dict[str, Any]]:
+    """Both lines; {} for one that is not there or not whole."""
+    found: list[dict[str, Any]] = []
+    for start in (0, _LINE):
+        try:
+            line = json.loads(data[start : start + _LINE])
+            whole = line.pop("check") == _check(line) and isinstance(line["turn"], int)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+        found.append(line if whole else {})
+    return found
+
+
+def _later(lines: list[dict[str, Any]]) -> int:
+    """Which of the two counts."""
+    return max((0, 1), key=lambda which: lines[which].get("turn", 0))
+
+
+def _read_head(path: Path) -> dict[str, Any]:
+    try:
+        lines = _head_lines(read_bytes(path))
+    except OSError:
+        return {}
+    found = lines[_later(lines)]
+    found.pop("turn", None)
+    return found
+
+
+def _write_head(path: Path, head: Mapping[str, Any]) -> None:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        make_private_directory(path.parent)
+        replace_file(path, _head_line(head, 1), durable=False)
+        return
+    try:
+        lines = _head_lines(os.pread(file, 2 * _LINE, 0))
+        later = _later(lines)
+        os.pwrite(file, _head_line(head, lines[later].get("turn", 0) + 1), _LINE * (1 - later))
+    finally:
+        os.close(file)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -66,6 +66,25 @@ def test_independent_steps_run_in_parallel(world: World) -> None:
     assert not listener.collided
 
 
+@pytest.mark.parametrize(("parallelism", "at_most"), [(1, 1), (10, 10), (20, 22)])
+def test_only_so_many_changes_are_on_their_way(world: World, parallelism: int, at_most: int) -> None:
+    """As many as `--parallelism` says, and beyond ten a tenth more: whatever kills the run leaves no more in doubt."""
+    many(world, 100)
+    world.parallelism = parallelism
+    lock, asked = threading.Lock(), [0, 0]
+
+    def ask(point: str) -> None:
+        with lock:
+            asked[0] += {"create_token:before": 1, "create_token:after": -1}.get(point, 0)
+            asked[1] = max(asked)
+        time.sleep(0.005)
+
+    world.during = ask
+    assert world.apply().exit_code == 0
+    assert asked[0] == 0
+    assert parallelism // 2 <= asked[1] <= at_most
+
+
 def test_a_step_waits_for_what_it_depends_on(world: World) -> None:
     """Fifty threads do not start a token before its application."""
     world.applications = tuple(an_application("server", name=f"a{n}") for n in range(10))

@@ -141,6 +141,23 @@ def test_memory_is_private_small_and_dispensable(tmp_path: Path, memory: HeadMem
     filled(store, 1, nowhere, first=2)
 
 
+@pytest.mark.parametrize("cut", [0, 1, 100])
+def test_a_head_that_was_half_written_leaves_the_one_before(memory: HeadMemory, cut: int) -> None:
+    """Whatever stands in one of the two lines: the other one counts, and the next head goes over the broken one."""
+    for serial in (3, 4, 5):
+        memory.remember_head("l", serial, f"h{serial}")
+    (file,) = memory.folder.rglob("head.json")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:cut] + b"?" + whole[cut + 1 :])  # turn 3 stands in the first line
+    found = memory.recall("l")
+    assert found is not None
+    assert (found.serial, found.head) == (4, "h4")
+    memory.remember_head("l", 6, "h6")
+    again = memory.recall("l")
+    assert again is not None
+    assert again.serial == 6
+
+
 def test_an_older_look_does_not_make_memory_older(memory: HeadMemory) -> None:
     """Of two commands at once, the slower must not win."""
     memory.remember(Seen(lineage="l", serial=5, head="h5"), "here")
