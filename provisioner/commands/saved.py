@@ -9,6 +9,7 @@ from __future__ import annotations
 from provisioner.commands.planning import derive
 from provisioner.errors import PlanRefused
 from provisioner.model.desired import Desired
+from provisioner.model.digest import digest
 from provisioner.model.recorded import State
 from provisioner.render.plan_file import SavedPlan, differences, saved_plan
 
@@ -30,7 +31,7 @@ def check(saved: SavedPlan, desired: Desired, state: State) -> None:
             f"The recorded state has moved on since the plan was made: from serial {plan.serial} to {state.serial}",
             f"Something was recorded in between; `provisioner history` says what. {_AGAIN}",
         )
-    if plan.desired_digest != desired.digest:
+    if plan.desired_digest != digest(desired):
         raise PlanRefused(
             "plan-config-changed",
             "The desired-state file has changed since the plan was made",

@@ -35,8 +35,7 @@ def check_warnings(
         found.extend(_placed(one, application) for one in said if one.severity == "warning")
     for (type_name, _, life), members in groups.items():
         found.extend(_lives_too_short(members, vendors(type_name), life, desired.run_interval))
-        unseen = [one for one in members if not all(address in granted for address, _ in one.token_addresses)]
-        found.extend(_unverified(unseen, vendors(type_name), life))
+        found.extend(_unverified(members, granted, vendors(type_name), life))
     for floor in desired.credits:
         found.extend(_unpriced(floor, vendors(desired.providers[floor.provider].type), desired))
     return found
@@ -59,14 +58,19 @@ def _lives_too_short(
     )
 
 
-def _unverified(members: list[Application], vendor: Vendor, life: timedelta | None) -> Iterator[Diagnostic]:
-    policy = members[0].policy if members else None
-    if policy is not None and life is None and policy.max_lifetime is not None:
+def _unverified(
+    members: list[Application], granted: Container[Address], vendor: Vendor, life: timedelta | None
+) -> Iterator[Diagnostic]:
+    limit = members[0].policy.max_lifetime
+    if life is not None or limit is None:
+        return
+    unseen = [one for one in members if not all(address in granted for address, _ in one.token_addresses)]
+    if unseen:
         yield _warning(
             "unverified-lifetime",
-            f"{_named(members)}: how long {vendor.title} tokens live is known only once one is granted",
-            f"max_lifetime of {format_duration(policy.max_lifetime)} is held against each token then.",
-            members[0],
+            f"{_named(unseen)}: how long {vendor.title} tokens live is known only once one is granted",
+            f"max_lifetime of {format_duration(limit)} is held against each token then.",
+            unseen[0],
         )
 
 

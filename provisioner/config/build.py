@@ -15,7 +15,6 @@ from typing import Any
 from provisioner import providers
 from provisioner.address import NAME
 from provisioner.config.applications import build_applications
-from provisioner.config.digest import digest
 from provisioner.config.floors import build_floors
 from provisioner.config.instances import Instance
 from provisioner.config.parts import Parts
@@ -45,7 +44,7 @@ def build(
     stack = Table(problems, section(tables, "stack"), ("stack",))
     name = stack.text("name") or _stem(path, problems)
     location, settings = _state(tables, problems, path.parent, name)
-    desired = Desired(
+    return Desired(
         stack=name,
         run_interval=stack.duration("run_interval") or timedelta(),
         state_location=location,
@@ -61,7 +60,6 @@ def build(
         removed=removed,
         directory=str(path.parent),
     )
-    return _with_digest(desired)
 
 
 def section(tables: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -70,12 +68,6 @@ def section(tables: Mapping[str, Any], *names: str) -> dict[str, Any]:
     for name in names:
         found = found.get(name) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _with_digest(desired: Desired) -> Desired:
-    # not dataclasses.replace: it would build the ten thousand applications' tuple's owner twice over
-    object.__setattr__(desired, "digest", digest(desired))
-    return desired
 
 
 def _stem(path: Path, problems: Problems) -> str:

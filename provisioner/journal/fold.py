@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from provisioner.address import Address, parse_address
@@ -81,22 +80,25 @@ def _intent(address: str | None, body: Mapping[str, Any]) -> Apply:
     data = body["operation"]
     if address is None:
         raise ValueError("an intent names an address")
-    operation = _text(data["id"])
-    made = partial(
-        Operation,
-        id=operation,
-        address=parse_address(address),
-        op=_text(data["op"]),
-        object_id=_optional_text(data.get("object_id")),
-        provider=_optional_text(data.get("provider")),
-        provider_type=_optional_text(data.get("provider_type")),
-        amount=_decimal(data.get("amount")),
-        unit=_optional_text(data.get("unit")),
-        read=dict(data.get("read") or {}),
-    )
+    operation, op, about = _text(data["id"]), _text(data["op"]), parse_address(address)
+    object_id, provider = _optional_text(data.get("object_id")), _optional_text(data.get("provider"))
+    provider_type, unit = _optional_text(data.get("provider_type")), _optional_text(data.get("unit"))
+    amount, read = _decimal(data.get("amount")), dict(data.get("read") or {})
 
     def apply(state: State, time: datetime, run: str) -> None:
-        state.operations[operation] = made(run=run, since=time)
+        state.operations[operation] = Operation(
+            id=operation,
+            address=about,
+            op=op,
+            run=run,
+            since=time,
+            object_id=object_id,
+            provider=provider,
+            provider_type=provider_type,
+            amount=amount,
+            unit=unit,
+            read=read,
+        )
 
     return apply
 

@@ -145,7 +145,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """The whole declaration. `digest` is SHA-256 over its canonical JSON: references and values, never secrets."""
+    """The whole declaration, its references unresolved. `model.digest` says whether two are the same."""
 
     stack: str
     run_interval: timedelta = timedelta()
@@ -161,4 +161,3 @@ class Desired:
     imports: tuple[ImportBlock, ...] = ()
     removed: tuple[Removed, ...] = ()
     directory: str = "."  # where the file lies; .provisioner/ is made there
-    digest: str = ""

@@ -163,12 +163,12 @@ class Plan:
 
     stack: str
     now: datetime  # the time planned for: `--at`, or the clock
-    desired_digest: str
     lineage: str
     serial: int
     head: str
     options: PlanOptions
     observed: Observed
+    desired_digest: str = ""  # of the declaration (`model.digest`), once the plan is saved: else nobody asks
     steps: tuple[Step, ...] = ()
     drift: tuple[Drift, ...] = ()
     spends: tuple[Spend, ...] = ()

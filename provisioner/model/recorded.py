@@ -220,11 +220,11 @@ def record_to_json(record: ResourceRecord) -> dict[str, Any]:
 def record_from_json(data: Mapping[str, Any]) -> ResourceRecord:
     """Raises KeyError, ValueError or TypeError on what is no record; the journal turns that into a damaged state."""
     values = dict(data)
-    make = _CLASSES[values.pop("kind")]
-    for name, value in values.items():
-        if value is not None and (decode := _DECODE.get(name)) is not None:
+    kind = values.pop("kind")
+    for name, decode in _DECODERS[kind]:
+        if (value := values.get(name)) is not None:
             values[name] = decode(value)
-    record: ResourceRecord = make(**values)
+    record: ResourceRecord = _CLASSES[kind](**values)
     return record
 
 
@@ -286,4 +286,7 @@ _DECODE: dict[str, Any] = {
     "max_per_apply": Decimal,
     "max_per_day": Decimal,
     "parts": _decimals,
+}
+_DECODERS: dict[str, tuple[tuple[str, Any], ...]] = {
+    kind: tuple((name, _DECODE[name]) for name in members if name in _DECODE) for kind, members in _FIELDS.items()
 }

@@ -63,7 +63,6 @@ def make_plan(
     return Plan(
         stack=desired.stack,
         now=now,
-        desired_digest=desired.digest,
         lineage=state.lineage,
         serial=state.serial,
         head=state.head,

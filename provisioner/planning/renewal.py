@@ -6,6 +6,7 @@ A server that shortens lifetimes cannot cause a storm: nothing here looks at wha
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from provisioner.model.desired import TokenPolicy
 from provisioner.times import format_duration
@@ -23,10 +24,14 @@ def due_at(issued: datetime, expires: datetime, policy: TokenPolicy, run_interva
     also keeps two renewals a tenth of it apart): one that cannot live until the next run is renewed at each run in its
     second half, and `gap` says so.
     """
-    life = expires - issued
+    return issued + _due_age(expires - issued, policy.renew_before, run_interval)
+
+
+@lru_cache(1024)  # a stack has few different lives
+def _due_age(life: timedelta, renew_before: timedelta | None, run_interval: timedelta) -> timedelta:
     if life <= timedelta():
-        return issued
-    return max(expires - window(life, policy.renew_before) - run_interval, issued + life / 2)
+        return timedelta()
+    return max(life - window(life, renew_before) - run_interval, life / 2)
 
 
 def rotation_due_at(began: datetime, policy: TokenPolicy, run_interval: timedelta) -> datetime | None:

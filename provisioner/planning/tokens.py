@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from provisioner.address import Address
@@ -34,7 +35,7 @@ from provisioner.model.recorded import EXPIRED, LIVE, LOST, RETIRING, REVOKED, U
 from provisioner.planning import policies, refactoring
 from provisioner.planning.policies import TokenCase, Verdict, judge
 from provisioner.planning.situation import Situation
-from provisioner.planning.values import SENSITIVE, TOKEN_UNKNOWN, of_record, of_wanted_token
+from provisioner.planning.values import SENSITIVE, TOKEN_UNKNOWN, AsRecorded, of_record, of_wanted_token
 from provisioner.providers.base import Revoke
 from provisioner.records import dataclass
 from provisioner.times import format_duration
@@ -72,13 +73,14 @@ def plan_token(
 def _case(situation: Situation, application: Application, address: Address) -> TokenCase:
     record = situation.token_record(address)
     observation = situation.observed.of(application.provider)
+    seen = observation.applications.get(str(application.address)) if observation.applications else None
     return TokenCase(
         application=application,
         vendor=situation.vendor_of(application),
         record=record,
         observed=observation.tokens.get(record.id) if record else None,
         application_record=situation.application_record(application.address),
-        observed_application=observation.applications.get(str(application.address)),
+        observed_application=seen,
         operations=situation.operations.get(address, ()),
         requested=address in situation.replaces,
         run_interval=situation.desired.run_interval,
@@ -200,13 +202,13 @@ class _Builder:
         record = self.case.record
         if record is None:
             raise AssertionError("a token without a record is never kept")
-        before = of_record(record, self.situation.now)
+        before = AsRecorded(record, self.situation.now)
         application = self.case.application
         declared = {"prevent_destroy": application.prevent_destroy, "on_destroy": application.policy.on_destroy}
-        if any(before[key] != value for key, value in declared.items()):
-            changed = ", ".join(sorted(key for key, value in declared.items() if before[key] != value))
-            reason = Reason("guard-changed", f"declared otherwise than recorded: {changed}")
-            return self._step(UPDATE, RECORD, after=before | declared, before=before, reason=reason)
+        changed = sorted(key for key, value in declared.items() if getattr(record, key) != value)
+        if changed:
+            reason = Reason("guard-changed", f"declared otherwise than recorded: {', '.join(changed)}")
+            return self._step(UPDATE, RECORD, after={**before, **declared}, before=before, reason=reason)
         moved = record.id in self.situation.previous
         told = Reason("moved", f"was {self.situation.previous[record.id]}") if moved else None
         return self._step(NOOP, MOVE if moved else NOTHING, after=before, before=before, reason=told)
@@ -230,8 +232,8 @@ class _Builder:
         action: tuple[str, ...],
         operation: str,
         *,
-        after: dict[str, Any],
-        before: dict[str, Any] | None,
+        after: Mapping[str, Any],
+        before: Mapping[str, Any] | None,
         after_unknown: tuple[str, ...] = (),
         action_reason: str | None = None,
         params: dict[str, Any] | None = None,

@@ -15,9 +15,10 @@ from typing import Any
 
 from provisioner.errors import PlanRefused
 from provisioner.model.desired import Desired
+from provisioner.model.digest import digest
 from provisioner.model.plan import Plan
 from provisioner.model.recorded import State
-from provisioner.records import dataclass
+from provisioner.records import dataclass, replace
 from provisioner.render.configuration_json import configuration
 from provisioner.render.json_text import json_text
 from provisioner.render.plan_codec import encode, plan_from_json
@@ -53,7 +54,8 @@ class SavedPlan:
 
 def saved_plan(plan: Plan, desired: Desired, state: State) -> SavedPlan:
     """What `dump` writes, before it is text: also what a plan that was derived again is compared as."""
-    return SavedPlan(plan=plan, prior_state=prior_state(state, plan.now), configuration=configuration(desired))
+    named = replace(plan, desired_digest=digest(desired))
+    return SavedPlan(plan=named, prior_state=prior_state(state, plan.now), configuration=configuration(desired))
 
 
 def dump(plan: Plan, desired: Desired, state: State) -> bytes:

@@ -34,7 +34,6 @@ STEPS = tuple(map(_step, range(MANY)))
 PLAN = Plan(
     stack="s",
     now=NOW,
-    desired_digest="",
     lineage="",
     serial=0,
     head="",

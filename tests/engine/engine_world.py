@@ -143,7 +143,6 @@ class World:
             providers={name: self.providers[name].config for name in sorted(used)},
             applications=tuple(sorted(self.applications, key=lambda a: a.address.sort_key)),
             credits=self.floors,
-            digest="0" * 64,
         )
 
     def open(self) -> tuple[Journal, Sealer]:

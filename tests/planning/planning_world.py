@@ -116,7 +116,6 @@ def desired(*applications: Application, floors: tuple[CreditFloor, ...] = (), **
         providers={name: ProviderConfig(name=name, type=name, base_url="https://vendor.example") for name in VENDORS},
         applications=tuple(sorted(applications, key=lambda a: a.address.sort_key)),
         credits=floors,
-        digest="0" * 64,
         **changes,
     )
 

@@ -145,7 +145,6 @@ def plan(**changes: Any) -> Plan:
     base = Plan(
         stack="messaging",
         now=NOW,
-        desired_digest="cd" * 32,
         lineage=LINEAGE,
         serial=42,
         head=HEAD,

@@ -194,7 +194,6 @@ def desired() -> Desired:
                 currency="USD",
             ),
         ),
-        digest="cd" * 32,
     )
 
 
