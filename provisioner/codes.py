@@ -105,6 +105,7 @@ CODES: dict[str, Code] = {
     "unknown-scope": Code("W0104", "a scope that the vendor has not published, and that is close to one that it has"),
     "unverified-lifetime": Code("W0102", "the vendor's token lifetime is not known beforehand"),
     "spend-unlimited": Code("W0103", "a floor that [safety] max_spend cannot see"),
+    "balance-unreadable": Code("W0105", "a floor whose balance no declared application's token can read"),
     "not-refreshed": Code("W0301", "part of the plan rests on recorded values"),
     "scopes-narrower-kept": Code("W0302", "a token has fewer scopes than declared, and is kept"),
     "scopes-broader": Code("W0303", "a token has more scopes than declared"),

@@ -21,8 +21,8 @@ def check_warnings(
     *,
     granted: Container[Address] = (),
 ) -> list[Diagnostic]:
-    """Warnings that need no state and no network: one for each combination of token policy and provider, and one for
-    each floor that `[safety] max_spend` cannot see. `granted`: tokens whose lifetime a grant has shown since."""
+    """Warnings that need no state and no network: one for each combination of token policy and provider, and those of
+    each floor. `granted`: tokens whose lifetime a grant has shown since."""
     found: list[Diagnostic] = []
     groups: dict[tuple[str, str, timedelta | None], list[Application]] = {}
     for application in desired.applications:
@@ -37,7 +37,9 @@ def check_warnings(
         found.extend(_lives_too_short(members, vendors(type_name), life, desired.run_interval))
         found.extend(_unverified(members, granted, vendors(type_name), life))
     for floor in desired.credits:
-        found.extend(_unpriced(floor, vendors(desired.providers[floor.provider].type), desired))
+        vendor = vendors(desired.providers[floor.provider].type)
+        found.extend(_unpriced(floor, vendor, desired))
+        found.extend(_unreadable(floor, vendor, desired))
     return found
 
 
@@ -85,6 +87,21 @@ def _unpriced(floor: CreditFloor, vendor: Vendor, desired: Desired) -> Iterator[
             summary=f"{floor.address}: [safety] max_spend does not limit what is bought here",
             detail="It counts purchases by unit_price and currency: declare both, and a limit in that currency. "
             "max_per_apply holds in any case.",
+            severity="warning",
+            address=str(floor.address),
+            file=floor.file,
+            line=floor.line,
+        )
+
+
+def _unreadable(floor: CreditFloor, vendor: Vendor, desired: Desired) -> Iterator[Diagnostic]:
+    mine = [one for one in desired.applications if one.provider == floor.provider]
+    if vendor.credits_need_token and not any(vendor.shows_credits(one.scopes) for one in mine):
+        yield Diagnostic(
+            name="balance-unreadable",
+            summary=f"{floor.address}: no application of {floor.provider} asks for a scope that shows the balance",
+            detail=f"{vendor.title} shows it to tokens that may read the user. Add such a scope to one of them, and "
+            "authorize it again.",
             severity="warning",
             address=str(floor.address),
             file=floor.file,

@@ -137,6 +137,10 @@ class Vendor:
     def check_floor(self, floor: CreditFloor) -> list[Diagnostic]:
         return []
 
+    def shows_credits(self, scopes: Sequence[str]) -> bool:
+        """Whether a token of these scopes can read the balance, where `credits_need_token`."""
+        return True
+
     def registration(self, application: Application) -> Mapping[str, Any]:
         """What a registration asks for beside name and scopes, in the server's words, as far as the file decides it."""
         return {}

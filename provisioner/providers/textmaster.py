@@ -120,6 +120,10 @@ class TextMaster(base.Vendor):
     def covers(self, granted: Sequence[str], wanted: Sequence[str]) -> bool:
         return expand(wanted) <= expand(granted)
 
+    def shows_credits(self, scopes: Sequence[str]) -> bool:
+        """`GET /v1/clients/users/me` takes any scope of the user (API reference, users)."""
+        return not expand(scopes).isdisjoint(expand_all("user"))
+
     def application_handoff(self, application: Application, observed: ObservedApplication | None) -> Handoff | None:
         if observed is not None and observed.exists:
             return None

@@ -55,6 +55,28 @@ def test_a_floor_that_max_spend_cannot_see_is_warned_of(tmp_path: Path) -> None:
     assert (found.name, found.address, found.line) == ("spend-unlimited", "credits.ez", 4)
 
 
+@pytest.mark.parametrize(
+    ("scopes", "warned"),
+    [('["project:read"]', True), ("[]", True), ('["user:manage"]', False), ('["user:email", "project:read"]', False)],
+)
+def test_a_floor_whose_balance_nobody_may_read_is_warned_of(scopes: str, warned: bool, tmp_path: Path) -> None:
+    """TextMaster shows the wallet to tokens with a scope of the user."""
+    text = f"""[providers.tm]
+type = "textmaster"
+base_url = "sandbox"
+[applications.a]
+provider = "tm"
+client_id = "a"
+client_secret = {{ env = "A" }}
+scopes = {scopes}
+[credits.tm]
+provider = "tm"
+minimum = 5
+"""
+    found = [(one.name, one.address, one.line) for one in warnings(tmp_path, text)]
+    assert found == [("balance-unreadable", "credits.tm", 9)] * warned
+
+
 def test_a_vendors_own_warnings_are_shown_where_they_belong(tmp_path: Path) -> None:
     """SMS.CX may have scopes that are newer than our list, so a near miss is a warning and no error."""
     text = (
