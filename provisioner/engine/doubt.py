@@ -31,7 +31,7 @@ from provisioner.model.plan import (
     REVOKE_TOKEN,
     UPDATE_APPLICATION,
 )
-from provisioner.model.recorded import LOST, Operation, State, TokenRecord
+from provisioner.model.recorded import LOST, ApplicationRecord, Operation, State, TokenRecord
 from provisioner.planning.doubts import settlement
 from provisioner.providers.base import Vendor
 from provisioner.records import dataclass, replace
@@ -218,11 +218,19 @@ def by_reading(
         return Verdict(drafts.LOST, "object-gone")
     if operation.op == DELETE_APPLICATION and operation.object_id not in state.objects:
         return Verdict(drafts.HAPPENED, "object-gone")
-    if operation.op == DELETE_APPLICATION:
+    if operation.op == DELETE_APPLICATION and not of_previous(operation, state):
         application = seen.applications.get(str(operation.address))
         if application is not None and not application.exists:
             return Verdict(drafts.HAPPENED, "read", gone=True)
     return None
+
+
+def of_previous(operation: Operation, state: State) -> bool:
+    """Whether a deletion was of the client that the recorded one took the place of: the one that serves is not meant,
+    and reading it says nothing."""
+    record = state.objects.get(operation.object_id or "")
+    client_id = operation.read.get("client_id")
+    return isinstance(record, ApplicationRecord) and client_id not in (None, record.client_id)
 
 
 def open_doubts(state: State) -> list[Operation]:

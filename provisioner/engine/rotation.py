@@ -7,7 +7,7 @@ overlap, a later one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from provisioner.engine import drafts
@@ -56,6 +56,12 @@ def without_previous(record: ApplicationRecord) -> ApplicationRecord:
     return replace(record, registration={k: v for k, v in record.registration.items() if k != PREVIOUS})
 
 
+def previous_ended(record: ApplicationRecord) -> ApplicationRecord:
+    """The record once the client before it is deleted; one that has a predecessor of its own leaves that."""
+    kept, old = without_previous(record), previous_of(record)
+    return replace(kept, registration=with_previous(kept.registration, previous_of(old) if old else None))
+
+
 def issued_to(record: ApplicationRecord | None, token: TokenRecord) -> ApplicationRecord | None:
     """The record of the client that a token was issued to: `record`, which serves, or one before it. None where it is
     neither, so that nobody here can speak for that client."""
@@ -101,7 +107,7 @@ def superseded(ctx: Context, old: ApplicationRecord | None) -> ApplicationRecord
     return previous_of(old) if _gone(ctx, old) or old.managed != CREATED else old
 
 
-def ready(objects: Iterable[ResourceRecord]) -> list[ApplicationRecord]:
+def ready(objects: Collection[ResourceRecord]) -> list[ApplicationRecord]:
     """Applications whose previous client no recorded token needs any more. A lost one needs nothing: nobody has the
     value that a revocation would take."""
     found = [r for r in objects if isinstance(r, ApplicationRecord) and r.registration.get(PREVIOUS)]
@@ -129,8 +135,7 @@ def delete_previous(ctx: Context, record: ApplicationRecord) -> None:
         provider_type=old.provider_type,
         object_id=old.id,
     )
-    kept = without_previous(record)
-    kept = replace(kept, registration=with_previous(kept.registration, previous_of(old)))
+    kept = previous_ended(record)
 
     def attempt() -> None:
         operation = announce(ctx, step, DELETE_APPLICATION, object_id=record.id, read={"client_id": old.client_id})

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from provisioner.address import Address
 from provisioner.engine import drafts
 from provisioner.engine.context import Vendors
-from provisioner.engine.doubt import Verdict, by_reading, lost_token, open_doubts, row, settle_at_once
+from provisioner.engine.doubt import Verdict, by_reading, lost_token, of_previous, open_doubts, row, settle_at_once
+from provisioner.engine.rotation import previous_ended
 from provisioner.errors import Diagnostic, Invalid
 from provisioner.model.desired import Application, Desired
 from provisioner.model.observed import Observed
-from provisioner.model.plan import CREATE_TOKEN, PURCHASE, REFRESH_TOKEN, REGISTER_APPLICATION, REVOKE_TOKEN
-from provisioner.model.recorded import REVOKED, Operation, ResourceRecord, State, TokenRecord
+from provisioner.model.plan import CREATE_TOKEN, DELETE_APPLICATION, PURCHASE, REFRESH_TOKEN, REVOKE_TOKEN
+from provisioner.model.recorded import REVOKED, ApplicationRecord, Operation, ResourceRecord, State, TokenRecord
 from provisioner.records import replace
 from provisioner.times import to_rfc3339
 
@@ -154,23 +155,28 @@ def resolve(
     if operation is None:
         known = ", ".join(op.id for op in open_doubts(state)) or "none"
         raise Invalid("unknown-address", f"no operation {operation_id} is in doubt", f"In doubt: {known}.")
-    put: list[ResourceRecord] = []
-    drop: list[str] = []
-    record = state.objects.get(operation.object_id or "")
-    if as_happened and operation.op in (CREATE_TOKEN, REFRESH_TOKEN):
-        applications = desired.applications if desired is not None else ()
-        wanted = {a: (app, consumer) for app in applications for a, consumer in app.token_addresses}
-        like = state.current().get(operation.address)
-        lost = lost_token(operation, wanted, vendors, like if isinstance(like, TokenRecord) else None)
-        put += [lost] if lost else []
-    elif as_happened and operation.op == REVOKE_TOKEN and isinstance(record, TokenRecord):
-        if record.deposed is None:
-            put.append(replace(record, status=REVOKED))
-        else:
-            drop.append(record.id)
-    elif as_happened and operation.op not in (PURCHASE, REGISTER_APPLICATION) and record is not None:
-        drop += [record.id] if operation.op.endswith(".delete") else []
+    put, drop = _what_happened(operation, state, desired, vendors) if as_happened else ((), ())
     how = drafts.HAPPENED if as_happened else drafts.DID_NOT_HAPPEN
     said = {"at": to_rfc3339(now), **(evidence or {})}
     journal.append(drafts.settled(operation, how, "resolve", evidence=said, put=put, drop=drop))
     return _said(operation, how, "resolve")
+
+
+def _what_happened(
+    operation: Operation, state: State, desired: Desired | None, vendors: Vendors
+) -> tuple[tuple[ResourceRecord, ...], tuple[str, ...]]:
+    """What an operation that happened puts and drops."""
+    record = state.objects.get(operation.object_id or "")
+    if operation.op in (CREATE_TOKEN, REFRESH_TOKEN):
+        applications = desired.applications if desired is not None else ()
+        wanted = {a: (app, consumer) for app in applications for a, consumer in app.token_addresses}
+        like = state.current().get(operation.address)
+        lost = lost_token(operation, wanted, vendors, like if isinstance(like, TokenRecord) else None)
+        return ((lost,) if lost else ()), ()
+    if operation.op == REVOKE_TOKEN and isinstance(record, TokenRecord) and record.deposed is None:
+        return (replace(record, status=REVOKED),), ()
+    if operation.op == DELETE_APPLICATION and isinstance(record, ApplicationRecord) and of_previous(operation, state):
+        return (previous_ended(record),), ()
+    if operation.op in (REVOKE_TOKEN, DELETE_APPLICATION) and record is not None:
+        return (), (record.id,)
+    return (), ()

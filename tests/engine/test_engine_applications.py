@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from engine_vendor import VENDORS
 from engine_world import World, an_application, statuses
 
+from provisioner.engine.doubt import by_reading
+from provisioner.engine.settle import resolve
+from provisioner.journal.run import RunInfo
 from provisioner.model.desired import TokenPolicy
+from provisioner.model.observed import Observed, ObservedApplication, ProviderObservation
+from provisioner.model.recorded import ApplicationRecord, Operation
 
 
 def test_destroy_ends_tokens_before_their_application(world: World) -> None:
@@ -47,6 +53,38 @@ def test_a_rotated_application_outlives_the_overlap_of_its_tokens(world: World) 
     assert world.apply().exit_code == 0
     assert first not in world.ledger.clients
     assert world.quiet()
+
+
+def in_doubt_of_the_client_before(world: World) -> Operation:
+    """A rotation whose last request, the deletion of the first client, was never answered."""
+    world.applications = (an_application("server"),)
+    world.apply()
+    world.faults["delete_application"] = ["lost-answer"]
+    assert world.apply(replaces=("application.app",)).exit_code == 3
+    (operation,) = world.state().operations.values()
+    assert operation.op == "application.delete"
+    return operation
+
+
+def test_a_person_resolves_the_deletion_of_the_client_before(world: World) -> None:
+    """That it happened ends that one; the client that serves stays recorded."""
+    operation = in_doubt_of_the_client_before(world)
+    (serving,) = world.ledger.clients
+    journal, _ = world.open()
+    journal.begin(RunInfo(id="run-r", actor="t", command="resolve", started=world.clock()))
+    resolve(journal, operation.id, as_happened=True, now=world.clock(), desired=None, vendors=VENDORS.__getitem__)
+    journal.close()
+    (record,) = [r for r in world.state().objects.values() if isinstance(r, ApplicationRecord)]
+    assert (record.client_id, "previous" in record.registration) == (serving, False)
+    assert world.quiet()
+
+
+def test_reading_the_client_that_serves_says_nothing_of_the_one_before(world: World) -> None:
+    """Its record, with the other one inside, is not dropped where a doubt about that one is settled."""
+    operation = in_doubt_of_the_client_before(world)
+    gone = {str(operation.address): ObservedApplication(exists=False)}
+    observed = Observed(at=world.clock(), providers={"server": ProviderObservation(applications=gone)})
+    assert by_reading(operation, world.state(), observed, (), world.clock()) is None
 
 
 def test_a_changed_registration_is_replaced_and_its_new_secrets_kept(world: World) -> None:
