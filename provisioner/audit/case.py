@@ -13,7 +13,7 @@ from provisioner.audit.trail import Trail
 from provisioner.model.desired import Application, CreditFloor, Desired
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
 from provisioner.planning.policies import TokenCase
-from provisioner.planning.refactoring import follow, forgotten
+from provisioner.planning.refactoring import destination, follow, forgotten
 from provisioner.records import dataclass
 
 
@@ -95,7 +95,8 @@ class Case:
 
     def declared_token(self, record: TokenRecord) -> tuple[Application, str | None] | None:
         """The application and consumer that this token is for, wherever a `moved` block takes it."""
-        return self._declared_tokens.get(self._moved(record.address))
+        address = record.address if self.desired is None else destination(self.desired, record)
+        return self._declared_tokens.get(address)
 
     def declared_application(self, address: Address) -> Application | None:
         applications = self.desired.applications if self.desired else ()

@@ -19,6 +19,7 @@ from provisioner.errors import Diagnostic, Invalid, LockHeld, Unsafe
 from provisioner.journal.journal import Draft
 from provisioner.journal.lockinfo import LockInfo
 from provisioner.journal.locks import force_unlock as break_lock
+from provisioner.model.desired import Desired
 from provisioner.model.recorded import ResourceRecord, State, TokenRecord, record_to_json
 from provisioner.records import dataclass, replace
 
@@ -38,8 +39,10 @@ def move(options: EditOptions, origin: str, to: str, reveal: Reveal, *, dry_run:
             "bad-refactoring", f"{origin} cannot become {to}: they are of different types", "Move within one type."
         )
 
+    desired = load_file(options.file)
+
     def moves(state: State) -> list[tuple[ResourceRecord, ResourceRecord]]:
-        moved = _moved(state, source, target)
+        moved = _moved(state, source, target, desired)
         if not moved:
             raise unknown(origin, state)
         taken = {r.address for r in state.objects.values()} - {old.address for old, _ in moved}
@@ -48,7 +51,6 @@ def move(options: EditOptions, origin: str, to: str, reveal: Reveal, *, dry_run:
                 raise Invalid("duplicate", f"{new.address} is recorded already", "Move or `state rm` that one first.")
         return moved
 
-    desired = load_file(options.file)
     secrets = Secrets(desired, reveal)
     if dry_run:
         moved = moves(read_state(desired, options.state, secrets).state)
@@ -59,25 +61,42 @@ def move(options: EditOptions, origin: str, to: str, reveal: Reveal, *, dry_run:
     return [f"{old.address} to {new.address}" for old, new in moved]
 
 
-def _moved(state: State, source: Address, target: Address) -> list[tuple[ResourceRecord, ResourceRecord]]:
+def _moved(
+    state: State, source: Address, target: Address, desired: Desired
+) -> list[tuple[ResourceRecord, ResourceRecord]]:
+    """What moves, before and after: of an application without a key all instances, where the target has none either."""
+    declared = {address: (a.address, who) for a in desired.applications for address, who in a.token_addresses}
     found: list[tuple[ResourceRecord, ResourceRecord]] = []
     for record in state.resources():
         new = _at(record.address, source, target)
         if isinstance(record, TokenRecord):
             application = _at(record.application, source, target)
             if source.type == "application" and application is not None:
-                moved_to = _at(record.address, source.as_type("token"), target.as_type("token")) or record.address
-                found.append((record, replace(record, address=moved_to, application=application)))
+                moved_to = _at(record.address, source.as_type("token"), target.as_type("token"), below=True)
+                found.append((record, replace(record, address=moved_to or record.address, application=application)))
             elif new is not None:
-                found.append((record, replace(record, address=new)))
+                owner, consumer = declared.get(new) or _owner(record, new)
+                found.append((record, replace(record, address=new, application=owner, consumer=consumer)))
         elif new is not None:
             found.append((record, replace(record, address=new)))
     return found
 
 
-def _at(address: Address, source: Address, target: Address) -> Address | None:
-    """Where `address` goes when `source` becomes `target`: itself, and what lies below it (instances, consumers)."""
-    if address.type != source.type or address.name != source.name or address.keys[: len(source.keys)] != source.keys:
+def _owner(record: TokenRecord, address: Address) -> tuple[Address, str | None]:
+    """Application and consumer of a token at an address that is not declared yet, as far as that tells."""
+    application = record.application
+    depth = len(application.keys)
+    if address.name != application.name or address.keys[:depth] != application.keys or len(address.keys) > depth + 1:
+        return application, record.consumer
+    return application, address.keys[depth] if len(address.keys) > depth else None
+
+
+def _at(address: Address, source: Address, target: Address, *, below: bool = False) -> Address | None:
+    """Where `address` goes when `source` becomes `target`: itself, and what lies below it (instances, consumers) where
+    both have as many keys, or `below` says so; else `application.a` is the one without a key."""
+    below = below or len(source.keys) == len(target.keys)
+    keys = address.keys[: len(source.keys)] if below else address.keys
+    if address.type != source.type or address.name != source.name or keys != source.keys:
         return None
     return Address(target.type, target.name, (*target.keys, *address.keys[len(source.keys) :]))
 

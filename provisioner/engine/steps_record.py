@@ -12,6 +12,7 @@ from provisioner.engine.ended import Ended
 from provisioner.engine.operation import record
 from provisioner.model.plan import FORGET_RECORD, MOVE, RECORD, Step
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, ResourceRecord, TokenRecord
+from provisioner.planning.refactoring import follow
 from provisioner.records import replace
 
 
@@ -50,4 +51,4 @@ def placed(ctx: Context, found: ResourceRecord, step: Step) -> ResourceRecord:
     if step.address in ctx.wanted:
         application, consumer = ctx.wanted[step.address]
         return replace(found, address=step.address, application=application.address, consumer=consumer)
-    return replace(found, address=step.address)
+    return replace(found, address=step.address, application=follow(ctx.desired, found.application))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioner.address import Address
 from provisioner.errors import Diagnostic
-from provisioner.model.desired import Desired, Moved
+from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
 from provisioner.model.recorded import ResourceRecord, State, TokenRecord
 from provisioner.records import replace
@@ -22,14 +22,18 @@ def relocate(desired: Desired, state: State) -> tuple[dict[str, Address], list[D
         return moves, problems
     taken = {record.address for record in state.current().values()}
     for record in state.resources():
-        address = follow(desired, record.address)
+        address = destination(desired, record)
         if address == record.address:
             continue
-        if address in taken and not _is_deposed(record):
-            summary = f"{record.address} cannot move to {address}: that address is recorded already"
-            detail = "Remove the moved block, or free the target with `provisioner state rm`."
-            problems.append(Diagnostic(name="bad-refactoring", summary=summary, detail=detail, address=str(address)))
-            continue
+        if not _is_deposed(record):
+            if address in taken:
+                summary = f"{record.address} cannot move to {address}: that address is recorded already"
+                detail = "Remove the moved block, or free the target with `provisioner state rm`."
+                problems.append(
+                    Diagnostic(name="bad-refactoring", summary=summary, detail=detail, address=str(address))
+                )
+                continue
+            taken.add(address)  # a chain of blocks brings everything on it to one end
         moves[record.id] = address
     return moves, problems
 
@@ -40,26 +44,34 @@ def relocated(desired: Desired, state: State) -> list[ResourceRecord]:
         return list(state.objects.values())
     found: list[ResourceRecord] = []
     for record in state.objects.values():
+        address = destination(desired, record)
         if isinstance(record, TokenRecord):
             record = replace(record, application=follow(desired, record.application))
-        found.append(replace(record, address=follow(desired, record.address)))
+        found.append(replace(record, address=address))
     return found
 
 
 def follow(desired: Desired, address: Address) -> Address:
-    """Where all `moved` blocks together take an address; the address itself where none concerns it."""
-    for block in desired.moved:
-        address = _moved(address, block)
-    return address
+    """Where the `moved` block that names this very address takes it; the address itself where none does.
+
+    A block names one instance and nothing below it: `application.worker` is the one without a key, so that a block to
+    `application.worker["eu"]` leaves alone what a `for_each` has made at that address since.
+    """
+    return next((block.to for block in desired.moved if block.origin == address), address)
 
 
-def _moved(address: Address, block: Moved) -> Address:
-    """Where one block takes one address; the address itself where the block does not concern it."""
-    origin = block.origin
-    same_kind = address.type == origin.type or (origin.type == "application" and address.type == "token")
-    if not same_kind or address.name != origin.name or address.keys[: len(origin.keys)] != origin.keys:
+def destination(desired: Desired, record: ResourceRecord) -> Address:
+    """The address that a recorded object has after all `moved` blocks: by one that names it, else a token's by one that
+    names its application."""
+    address = follow(desired, record.address)
+    if address != record.address or not isinstance(record, TokenRecord):
         return address
-    return Address(address.type, block.to.name, (*block.to.keys, *address.keys[len(origin.keys) :]))
+    origin = record.application
+    application = follow(desired, origin)
+    depth = len(origin.keys)
+    if application == origin or address.name != origin.name or address.keys[:depth] != origin.keys:
+        return address
+    return Address("token", application.name, (*application.keys, *address.keys[depth:]))
 
 
 def _is_deposed(record: ResourceRecord) -> bool:
@@ -67,13 +79,24 @@ def _is_deposed(record: ResourceRecord) -> bool:
 
 
 def forgotten(desired: Desired, state: State) -> frozenset[str]:
-    """Ids of the objects that a `removed` block names: an application with its tokens, or one token or floor."""
+    """Ids of the objects that a `removed` block names: an application with its instances and tokens, or a token or
+    floor. What is still declared is not among them."""
+    if not desired.removed:
+        return frozenset()
+    declared = {address for application in desired.applications for address, _ in application.token_addresses}
     return frozenset(
         record.id
         for record in state.objects.values()
-        for block in desired.removed
-        if _moved(record.address, Moved(block.origin, Address(block.origin.type, ".", block.origin.keys))).name == "."
+        if record.address not in declared and any(_names(block.origin, record) for block in desired.removed)
     )
+
+
+def _names(origin: Address, record: ResourceRecord) -> bool:
+    """Whether an address of a `removed` block stands for this object: it is that, or lies below it."""
+    address = record.address
+    if isinstance(record, TokenRecord) and origin.type == "application":
+        address = record.application
+    return address[:2] == origin[:2] and address.keys[: len(origin.keys)] == origin.keys
 
 
 def import_problems(desired: Desired, state: State, observed: Observed) -> list[Diagnostic]:

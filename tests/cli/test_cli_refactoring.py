@@ -89,6 +89,23 @@ def test_a_move_onto_what_is_there_is_refused(world: World) -> None:
     assert (ended.returncode, "E0111" in ended.stderr, "application.b" in ended.stderr) == (4, True, True)
 
 
+def test_a_for_each_given_to_an_application_moves_it_once(world: World) -> None:
+    """The block may stay in the file: the second plan has no changes, and nothing more is ever sent for it."""
+    one = '[applications.worker]\nprovider = "idp"\nname = "worker"\nconsumers = ["web"]\n'
+    stack(world, SERVER, one)
+    world.ok("apply", "--auto-approve")
+    kept = world.values('token.worker["web"]')["fingerprint"]
+    many = one.replace('"worker"', '"worker-${{each.key}}"') + 'for_each = ["eu", "us"]\n'
+    block = "[[moved]]\nfrom = 'application.worker'\nto = 'application.worker[\"eu\"]'\n"
+    stack(world, SERVER, many, block)
+    world.ok("apply", "--auto-approve")
+    there = [f'{kind}.worker["{key}"]' for kind in ("application", "token") for key in ("eu", "us")]
+    assert addresses(world) == [*there[:2], *(f'{token}["web"]' for token in there[2:])]
+    assert world.values('token.worker["eu"]["web"]')["fingerprint"] == kept
+    assert CLEAN in world.ok("plan")
+    assert json.loads(world.ok("audit", "--json"))["findings"] == []
+
+
 # -- import --------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +337,23 @@ def test_state_mv_rm_and_replace_provider_are_recorded_edits(world: World) -> No
     assert len(edits) == 3
     assert changes(world) == {}
     assert living(world, "oauth2") == 2
+
+
+def test_state_mv_of_what_has_no_key_leaves_the_instances_alone(world: World) -> None:
+    """An address with a key is one instance; a token's new address says for which consumer it is."""
+    stack(world, EZ)
+    world.ok("apply", "--auto-approve")
+    world.ok("state", "mv", "token.texts", 'token.texts["web"]')
+    assert world.values('token.texts["web"]')["consumer"] == "web"
+    stack(world, EZ, 'consumers = ["web"]\n')
+    assert CLEAN in world.ok("plan")
+    many = EZ + 'for_each = ["eu", "us"]\n'
+    stack(world, many)
+    world.ok("apply", "--auto-approve")
+    ended = world.run("state", "mv", "application.texts", 'application.texts["x"]')
+    assert (ended.returncode, "E0002" in ended.stderr) == (4, True), ended.stderr
+    world.ok("state", "mv", "application.texts", "application.words")
+    assert addresses(world) == ['token.words["eu"]', 'token.words["us"]']
 
 
 def test_what_people_made_is_adopted_by_its_id(world: World) -> None:

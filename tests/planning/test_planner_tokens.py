@@ -203,11 +203,68 @@ def test_moved_application_takes_its_tokens_along() -> None:
     from provisioner.model.desired import Moved
 
     block = Moved(parse_address("application.old"), parse_address("application.app"))
-    have = state(token("rotating", "token.old", consumer="web"), token("rotating", 'token.old["web"]', consumer="web"))
+    old = parse_address("application.old")
+    have = state(token("rotating", "token.old"), token("rotating", 'token.old["web"]', application=old, consumer="web"))
     made = plan(desired(application("rotating", consumers=("web",)), moved=(block,)), have)
     moved = step(made, 'token.app["web"]')
     assert (moved.action, moved.operation, str(moved.previous_address)) == (("no-op",), "move", 'token.old["web"]')
     assert made.counts()["move"] == 1
+
+
+def test_a_moved_block_that_stays_in_the_file_names_one_instance() -> None:
+    """`application.app` is the one without a key: what `for_each` made since, and what moved, is left alone."""
+    from provisioner.address import parse_address
+    from provisioner.model.desired import Moved
+
+    block = Moved(parse_address("application.app"), parse_address('application.app["eu"]'))
+    want = desired(application("rotating", keys=("eu",)), application("rotating", keys=("us",)), moved=(block,))
+    made = plan(want, state(token("rotating"), token("rotating", 'token.app["us"]')))
+    assert {s.id: str(s.previous_address) for s in made.steps} == {
+        'token.app["eu"]': "token.app", 'token.app["us"]': "None",
+    }  # fmt: skip
+    after = state(token("rotating", 'token.app["eu"]'), token("rotating", 'token.app["us"]'))
+    assert plan(want, after).changes == ()
+
+
+def test_a_token_block_stays_true_once_its_token_gained_a_consumer() -> None:
+    """`token.app` to `token.app["web"]` moves the token without a consumer, and never the one that has it."""
+    from provisioner.address import parse_address
+    from provisioner.model.desired import Moved
+
+    block = Moved(parse_address("token.app"), parse_address('token.app["web"]'))
+    want = desired(application("rotating", consumers=("web",)), moved=(block,))
+    assert outline(plan(want, state(token("rotating")))) == {'token.app["web"]': (("no-op",), "move", "moved")}
+    app = parse_address("application.app")
+    after = state(token("rotating", 'token.app["web"]', application=app, consumer="web"))
+    assert plan(want, after).changes == ()
+
+
+def test_two_that_move_to_one_address_are_refused() -> None:
+    """A chain brings all that is recorded along it to its end, and there is room for one."""
+    from provisioner.address import parse_address
+    from provisioner.errors import Invalid
+    from provisioner.model.desired import Moved
+
+    end = parse_address("application.app")
+    blocks = tuple(Moved(parse_address(f"application.{name}"), end) for name in ("first", "second"))
+    have = state(token("rotating", "token.first"), token("rotating", "token.second"))
+    with pytest.raises(Invalid, match=r"token\.second cannot move to token\.app"):
+        plan(desired(application("rotating"), moved=blocks), have)
+
+
+def test_a_removed_block_does_not_keep_alive_what_a_declared_token_replaced() -> None:
+    """`removed` names the token without a consumer; the replaced one of a consumer is revoked when its overlap ends."""
+    from provisioner.address import parse_address
+    from provisioner.model.desired import Removed
+
+    app = parse_address("application.app")
+    serves = token("rotating", 'token.app["web"]', application=app, consumer="web")
+    ended = token(
+        "rotating", 'token.app["web"]', id="old", application=app, consumer="web", status="retiring", deposed="d1",
+        retire_at=NOW,
+    )  # fmt: skip
+    want = desired(application("rotating", consumers=("web",)), removed=(Removed(parse_address("token.app")),))
+    assert outline(plan(want, state(serves, ended)))['token.app["web"]#d1'][:2] == (("delete",), "token.revoke")
 
 
 def test_changed_guard_is_recorded() -> None:
