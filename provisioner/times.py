@@ -8,6 +8,7 @@ from functools import lru_cache
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_LONGEST = timedelta(days=36_525)  # longer ones leave the calendar when they are added up, and no wait takes them
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
 
 
@@ -15,10 +16,10 @@ def parse_duration(text: str) -> timedelta:
     """`"90m"`, `"1h30m"`, `"7d"`, `"0s"` → timedelta. Raises ValueError with the accepted forms."""
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration; write a number and a unit, as in 90s, 15m, 24h, 7d or 1w")
-    try:
-        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than any token lives") from None
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"{text!r} is longer than any token lives; write 36525d (100 years) at most, or leave it out")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(span: timedelta) -> str:

@@ -93,12 +93,13 @@ class _Layout:
 
 def _split(line: str) -> tuple[str, str]:
     """A key, quoted parts and all, and what follows its `=`."""
-    quote = ""
+    quote, escaped = "", False
     for at, character in enumerate(line):
-        if quote:
-            # a backslash before a quote can stand in a basic string only, and never ends one
-            if character == quote and not (quote == '"' and line[at - 1] == "\\"):
-                quote = ""
+        if escaped:
+            escaped = False
+        elif quote:
+            escaped = character == "\\" and quote == '"'
+            quote = "" if character == quote else quote
         elif character in "\"'":
             quote = character
         elif character == "=":

@@ -15,7 +15,7 @@ from provisioner.config.format import formatted
 from provisioner.config.starter import starter
 
 ROOT = Path(__file__).parent.parent.parent
-KEYS = st.text(st.sampled_from("ab-_. #=\"'[é"), min_size=1, max_size=5)
+KEYS = st.text(st.sampled_from("ab-_. #=\"'[é\\"), min_size=1, max_size=5)
 TEXTS = st.text(st.sampled_from("ab \\\"'#=[]{}\n\té$"), max_size=12)
 VALUES = st.recursive(
     st.one_of(TEXTS, st.integers(), st.booleans(), st.floats(allow_nan=False)),
@@ -37,6 +37,7 @@ def test_a_crooked_file_comes_out_straight() -> None:
     )
     assert formatted("") == ""
     assert formatted("a=1\r\n") == "a = 1\n"
+    assert formatted('"a\\\\"=1\n') == '"a\\\\" = 1\n'
 
 
 @given(
