@@ -22,7 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from provisioner.journal.files import make_private_directory, read_bytes, replace_file
+from provisioner.journal.files import make_private_directory, read_bytes, replace_file, write_all
 from provisioner.journal.xdg import state_folder
 from provisioner.records import dataclass, field, fields
 
@@ -163,7 +163,8 @@ def _write_head(path: Path, head: Mapping[str, Any]) -> None:
     try:
         lines = _head_lines(os.pread(file, 2 * _LINE, 0))
         later = _later(lines)
-        os.pwrite(file, _head_line(head, lines[later].get("turn", 0) + 1), _LINE * (1 - later))
+        os.lseek(file, _LINE * (1 - later), os.SEEK_SET)
+        write_all(file, _head_line(head, lines[later].get("turn", 0) + 1))
     finally:
         os.close(file)
 

@@ -141,7 +141,7 @@ def behind(gate: threading.Lock, real: Callable[..., Any]) -> Callable[..., Any]
 
 
 def install_points(fate: Fate) -> None:
-    from provisioner.journal import files, rescue
+    from provisioner.journal import files, memory, rescue
     from provisioner.journal.stores import directory
     from provisioner.net.transport import Wire
 
@@ -177,7 +177,7 @@ def install_points(fate: Fate) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write_all(file, data)
 
-    files.write_all = write_all
+    files.write_all = memory.write_all = write_all  # type: ignore[attr-defined]
     directory.write_all = to_state  # type: ignore[attr-defined]
 
 
