@@ -82,11 +82,16 @@ def _unpriced(floor: CreditFloor, vendor: Vendor, desired: Desired) -> Iterator[
         and desired.safety.max_spend
         and floor.currency not in desired.safety.max_spend
     ):
+        if floor.unit_price is None:
+            said = "[safety] max_spend refuses every purchase here, because it cannot know what one costs"
+            detail = "Declare unit_price and currency, and a limit in that currency."
+        else:
+            said = f"[safety] max_spend has no limit in {floor.currency} for what is bought here"
+            detail = f"Add {floor.currency} to it. max_per_apply holds in any case."
         yield Diagnostic(
             name="spend-unlimited",
-            summary=f"{floor.address}: [safety] max_spend does not limit what is bought here",
-            detail="It counts purchases by unit_price and currency: declare both, and a limit in that currency. "
-            "max_per_apply holds in any case.",
+            summary=f"{floor.address}: {said}",
+            detail=detail,
             severity="warning",
             address=str(floor.address),
             file=floor.file,

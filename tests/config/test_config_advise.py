@@ -46,13 +46,16 @@ def test_a_lifetime_that_only_the_server_knows_is_said_not_to_be_checked(tmp_pat
 
 
 def test_a_floor_that_max_spend_cannot_see_is_warned_of(tmp_path: Path) -> None:
-    """A limit in one currency says nothing about purchases without a price, or in another."""
+    """Purchases without a price are refused by any limit, and a limit in one currency says nothing of another."""
     price = 'unit_price = "0.02"\ncurrency = "USD"\n'
     limit = '[safety]\nmax_spend = { USD = "5" }\n'
     assert warnings(tmp_path, EZ + FLOOR) == []
     assert warnings(tmp_path, EZ + FLOOR + price + limit) == []
     (found,) = warnings(tmp_path, EZ + FLOOR + limit)
     assert (found.name, found.address, found.line) == ("spend-unlimited", "credits.ez", 4)
+    assert "refuses every purchase" in found.summary
+    (found,) = warnings(tmp_path, EZ + FLOOR + price + limit.replace("USD", "EUR"))
+    assert "no limit in USD" in found.summary
 
 
 @pytest.mark.parametrize(
