@@ -108,6 +108,8 @@ class Context:
         self.under_way = threading.BoundedSemaphore(threads.announced(parallelism))  # held from an intent to its answer
         self.forgetting = threading.Lock()  # of two records that share a token, one forgets it and the other ends it
         self._buying: dict[str, threading.Lock] = {name: threading.Lock() for name in providers}
+        for provider in providers.values():
+            provider.only_while(self.still_wanted)
 
     # -- going on --------------------------------------------------------------------------------------------------
 
@@ -126,6 +128,15 @@ class Context:
                 self.halt(error)
         if self.halted is not None:
             raise Stopped
+
+    def still_wanted(self) -> bool:
+        """Asked of a change whose intent is durable and that waits for its turn at the provider: a vendor may make it
+        wait for a minute, in which somebody may ask to stop and this process may sleep."""
+        try:
+            self.may_send()
+        except Stopped:
+            return False
+        return not self.stop.stopping
 
     def why_stopped(self) -> ProvisionerError:
         """What a command without steps says in the place of Stopped."""

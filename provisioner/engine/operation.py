@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from provisioner.engine import drafts
-from provisioner.engine.context import Context
+from provisioner.engine.context import Context, Stopped
 from provisioner.engine.doubt import settle_at_once, unanswered
 from provisioner.errors import (
     BadAnswer,
@@ -31,6 +31,7 @@ from provisioner.errors import (
     StateUntrusted,
     StepRefused,
     StoreFailed,
+    Unreachable,
 )
 from provisioner.journal.journal import Draft
 from provisioner.model.plan import Step
@@ -140,6 +141,10 @@ def _send(
     except ProvisionerError as error:
         # CredentialsRefused and a person's no are answers; everything else a provider raises means that nothing was
         # sent.
+        if isinstance(error, Unreachable) and error.diagnostics[0].name == "interrupted":  # it waited for its turn
+            with suppress(ProvisionerError):
+                ctx.append(drafts.outcome(operation, drafts.NOT_SENT, detail="the run was stopping"))
+            raise Stopped from None
         result = drafts.REFUSED if isinstance(error, CredentialsRefused | NeedsPerson) else drafts.NOT_SENT
         if isinstance(error, StoreFailed | StateUntrusted):
             ctx.halt(error)

@@ -15,10 +15,13 @@ from threading import Condition
 LONGEST_WAIT = 60.0  # seconds: a wrong clock or a hostile header may ask for years
 _MINUTE = 60.0
 _BETWEEN_CUTS = 1.0  # ten 429s of one burst are one piece of news
+_SLICE = 0.1  # seconds between two looks at whether what waits is still wanted
+
+Wanted = Callable[[], bool]  # holds no lock; whoever gives none wants it whatever happens
 
 
 class Closed(Exception):
-    """The session was closed while a request waited for its turn. Nothing was sent."""
+    """The session was closed, or a request was not wanted any more, while it waited for its turn. Nothing was sent."""
 
 
 def clamp(seconds: float) -> float:
@@ -90,9 +93,10 @@ class Pace:
         return max(1, int(self._allowed))
 
     @contextmanager
-    def turn(self, *, budgeted: bool = True) -> Iterator[None]:
-        """Waits for a turn and holds it. `budgeted` False leaves the budget a minute out. Raises Closed."""
-        self._take(budgeted=budgeted)
+    def turn(self, *, budgeted: bool = True, wanted: Wanted | None = None) -> Iterator[None]:
+        """Waits for a turn and holds it. `budgeted` False leaves the budget a minute out. `wanted` is asked while it
+        waits, and once more when that is over. Raises Closed."""
+        self._take(budgeted=budgeted, wanted=wanted)
         try:
             yield
         finally:
@@ -116,13 +120,13 @@ class Pace:
                 self._cut_at = now
                 self._allowed = max(1.0, self._allowed / 2)
 
-    def sleep(self, seconds: float) -> None:
-        """A back-off that `close` ends. Raises Closed."""
+    def sleep(self, seconds: float, wanted: Wanted | None = None) -> None:
+        """A back-off that `close` ends, or that nobody wants its end. Raises Closed."""
         with self._changed:
             until = self._clock() + seconds
-            while (left := until - self._clock()) > 0 and not self._closed:
-                self._wait(self._changed, left)
-            if self._closed:
+            while (left := until - self._clock()) > 0 and not self._over(wanted):
+                self._wait(self._changed, left if wanted is None else min(left, _SLICE))
+            if self._over(wanted):
                 raise Closed
 
     def close(self) -> None:
@@ -131,21 +135,24 @@ class Pace:
             self._closed = True
             self._changed.notify_all()
 
-    def _take(self, *, budgeted: bool) -> None:
+    def _take(self, *, budgeted: bool, wanted: Wanted | None) -> None:
+        """Who gets a turn at once is not asked: he was asked a moment ago, before he came."""
+        waited = False
         with self._changed:
-            while True:
-                if self._closed:
-                    raise Closed
-                if self._in_flight >= self.allowed:
-                    self._wait(self._changed, None)
-                    continue
-                delay = self._delay(budgeted=budgeted)
-                if delay <= 0:
+            while not self._over(wanted if waited else None):
+                delay = None if self._in_flight >= self.allowed else self._delay(budgeted=budgeted)
+                if delay is not None and delay <= 0:
                     break
-                self._wait(self._changed, delay)
+                waited = True
+                self._wait(self._changed, delay if wanted is None else min(delay or _SLICE, _SLICE))
+            else:
+                raise Closed
             self._in_flight += 1
             if budgeted and self._per_minute:
                 self._recent.append(self._clock())
+
+    def _over(self, wanted: Wanted | None) -> bool:
+        return self._closed or (wanted is not None and not wanted())
 
     def _delay(self, *, budgeted: bool) -> float:
         now = self._clock()

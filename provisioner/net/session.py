@@ -18,7 +18,7 @@ from provisioner.net import limits
 from provisioner.net.answers import Answer
 from provisioner.net.body import Form, Unsendable
 from provisioner.net.request import Given, Request, build
-from provisioner.net.transport import NoAnswer, NotSent, Raw, Wire, is_loopback
+from provisioner.net.transport import NoAnswer, NotSent, Raw, Unwanted, Wire, is_loopback
 from provisioner.secret import Secret
 
 _ATTEMPTS = 4
@@ -31,7 +31,10 @@ class Session:
     """One a provider and run; thread-safe. `secrets` are masked wherever a vendor's words are quoted, beside what the
     request itself carried. `per_minute` is the vendor's budget, where it is known; it is not kept towards loopback,
     where no vendor is. `retry_after` reads the vendor's own header, in seconds; `Retry-After` counts where it finds
-    none. `timeout` is in seconds, for each wait and for reading a whole body."""
+    none. `timeout` is in seconds, for each wait and for reading a whole body.
+
+    `wanted` may be set by whoever sends changes: one that has to wait, for its turn or before it is sent again, is sent
+    only while this says yes."""
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Session:
         self._pace = limits.Pace(parallelism=parallelism, per_minute=per_minute)
         self._wire = Wire(timeout=timeout, ca_file=ca_file, sandbox=sandbox)
         self._patience = 2 * timeout
+        self.wanted: limits.Wanted = _always
 
     def read(
         self,
@@ -94,18 +98,23 @@ class Session:
         handshakes, at the price that a server that just closed it leaves the change in doubt. Never for what spends or
         rotates.
 
-        Raises Unreachable (nothing was sent), RateLimited (429), InDoubt (no answer, half of one, 1xx, 3xx, 5xx),
-        CredentialsRefused (a value that no header can carry; nothing was sent)."""
+        Raises Unreachable (nothing was sent; "interrupted" where it was not wanted any more), RateLimited (429),
+        InDoubt (no answer, half of one, 1xx, 3xx, 5xx), CredentialsRefused (a value that no header can carry; nothing
+        was sent)."""
         request = self._request(method, url, Given(headers, basic, bearer, form, json))
         request = request._replace(fresh=fresh and not repeatable)
+        doubt: Answer | NoAnswer | None = None  # an attempt that may have taken effect, whatever became of the next
         for attempt in range(1, _ATTEMPTS + 1):
-            outcome = self._send(request)
-            again = attempt < _ATTEMPTS and (
-                (isinstance(outcome, NotSent) and outcome.passing) or (repeatable and not _definite(outcome))
-            )
-            if not again:
+            outcome = self._send(request, self.wanted)
+            if _definite(outcome):
                 return self._settle(request, outcome)
-            self._sleep(request, self._pause(outcome, attempt))
+            if isinstance(outcome, NoAnswer) or (isinstance(outcome, Answer) and outcome.status != 429):
+                doubt = outcome
+            again = repeatable or (isinstance(outcome, NotSent) and outcome.passing)
+            if attempt == _ATTEMPTS or not again:
+                return self._settle(request, doubt or outcome)
+            if not self._slept(self._pause(outcome, attempt), self.wanted):
+                return self._settle(request, doubt or Unwanted())
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
@@ -126,15 +135,15 @@ class Session:
             "Nothing was sent. Check the value that the reference gives, for a line break or a stray character.",
         )
 
-    def _send(self, request: Request) -> Answer | NotSent | NoAnswer:
+    def _send(self, request: Request, wanted: limits.Wanted | None = None) -> Answer | NotSent | NoAnswer:
         """One attempt in its turn. Returns its errors: what they mean depends on who asked."""
         try:
-            with self._pace.turn(budgeted=not is_loopback(urlsplit(request.url).hostname or "")):
+            with self._pace.turn(budgeted=not is_loopback(urlsplit(request.url).hostname or ""), wanted=wanted):
                 raw = self._wire.exchange(
                     request.method, request.url, request.headers, request.content, fresh=request.fresh
                 )
         except limits.Closed:
-            return NotSent("the run is stopping", passing=False)
+            return Unwanted()
         except (NotSent, NoAnswer) as error:
             return error
         self._adapt(raw)
@@ -190,6 +199,8 @@ class Session:
 
     def _settle(self, request: Request, outcome: Answer | NotSent | NoAnswer) -> Answer:
         who = f"provider {self.provider}"
+        if isinstance(outcome, Unwanted):
+            raise Unreachable("interrupted", f"{who}: {outcome}", f"{request.where} was not sent.")
         if isinstance(outcome, NotSent):
             raise Unreachable(
                 "unreachable",
@@ -227,16 +238,22 @@ class Session:
         return back_off
 
     def _sleep(self, request: Request, seconds: float) -> None:
-        try:
-            self._pace.sleep(seconds)
-        except limits.Closed:
-            stopped = True
-        else:
-            stopped = False
-        if stopped:
+        if not self._slept(seconds):
             raise Unreachable(
                 "unreachable", f"provider {self.provider}: the run is stopping", f"{request.where} was not answered."
             )
+
+    def _slept(self, seconds: float, wanted: limits.Wanted | None = None) -> bool:
+        """False where the session was closed meanwhile, or nobody wants the rest any more."""
+        try:
+            self._pace.sleep(seconds, wanted)
+        except limits.Closed:
+            return False
+        return True
+
+
+def _always() -> bool:
+    return True
 
 
 _ADVICE = "Check base_url, the network and the proxy settings, and run again."

@@ -47,6 +47,13 @@ class NotSent(Exception):
         self.passing = passing
 
 
+class Unwanted(NotSent):
+    """The run stopped before it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("the run is stopping", passing=False)
+
+
 class NoAnswer(Exception):
     """The request may have arrived, and no complete answer came back. `whole` True: one came, and is too large."""
 

@@ -366,5 +366,10 @@ class Provider:
         """RFC 7592 GET: a registered application as the server has it. Any answer may carry new secrets, by field."""
         raise NotImplementedError
 
+    def only_while(self, wanted: Callable[[], bool]) -> None:
+        """A change that has to wait for its turn is sent only while `wanted` says yes; else Unreachable "interrupted"
+        is raised. Asked from many threads; holds no lock."""
+        self.session.wanted = wanted
+
     def close(self) -> None:
         self.session.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -292,6 +292,9 @@ class FakeProvider(Provider):
         assert record.registration_token is not None
         open_sealed(record.registration_token, record.id, "registration_token")
         self.world.change("delete_application", lambda: self.ledger.clients.pop(record.client_id or "", None))
+
+    def only_while(self, wanted: Callable[[], bool]) -> None:
+        self.world.wanted = wanted
 
     def close(self) -> None:
         pass

@@ -81,6 +81,7 @@ class World:
         self.runs = itertools.count(1)
         self.parallelism = 1
         self.during: Callable[[str], None] = lambda _what: None
+        self.wanted: Callable[[], bool] = lambda: True
         self._lock = threading.Lock()
 
     # -- time and faults ---------------------------------------------------------------------------------------------

@@ -167,6 +167,25 @@ def test_a_wait_for_a_rate_limit_wakes_up_on_a_signal(world: World) -> None:
     assert (result.exit_code, [r.status for r in result.results]) == (130, ["not_started"])
 
 
+def test_a_change_that_waits_for_its_turn_is_not_sent_after_a_signal(world: World) -> None:
+    """Its provider is told so; the step counts as not started, and nothing is in doubt."""
+    world.applications = (an_application(),)
+    stop = Impatient(world)
+
+    def wait_for_a_turn(point: str) -> None:
+        if point == "create_token:before":
+            assert world.wanted()
+            stop.ask()
+            assert not world.wanted()
+            raise Unreachable("interrupted", "the run is stopping")
+
+    world.during = wait_for_a_turn
+    result = world.apply(stop=stop)
+    assert (result.exit_code, [r.status for r in result.results]) == (130, ["not_started"])
+    assert "not-sent" in [entry.body.get("result") for entry in world.open()[0].entries()]
+    assert world.state().operations == {}
+
+
 def test_signals_ask_the_flag_and_are_given_back() -> None:
     """One signal stops, two leave; afterwards the handler is what it was."""
     before = signal.getsignal(signal.SIGTERM)

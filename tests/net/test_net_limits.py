@@ -76,6 +76,36 @@ def test_a_429_stops_everybody_for_as_long_as_was_asked() -> None:
         assert clock.now == 1005
 
 
+def test_what_is_not_wanted_any_more_gives_its_place_up() -> None:
+    """Within a moment, and not at the end of the vendor's pause; in a back-off as well."""
+    clock = Clock()
+    made = pace(clock)
+    made.slow_down(30)
+    with pytest.raises(Closed), made.turn(wanted=lambda: clock.now < 1003):
+        raise AssertionError("it had no turn")
+    assert 1003 <= clock.now < 1004
+    with pytest.raises(Closed):
+        made.sleep(30, lambda: clock.now < 1005)
+    assert 1005 <= clock.now < 1006
+    with made.turn(wanted=lambda: True):
+        assert clock.now == pytest.approx(1030)
+
+
+def test_what_waited_is_asked_once_more_before_its_turn() -> None:
+    """A machine may have slept through the pause: whoever wanted it then may not want it now."""
+    clock = Clock()
+    made = Pace(parallelism=10, clock=clock.read, wait=lambda _, __: setattr(clock, "now", clock.now + 3600))
+    made.slow_down(30)
+    with pytest.raises(Closed), made.turn(wanted=lambda: clock.now < 1060):
+        raise AssertionError("it had no turn")
+
+
+def test_who_has_a_turn_at_once_is_not_asked() -> None:
+    """It was wanted a moment ago."""
+    with pace(Clock()).turn(wanted=lambda: False):
+        pass
+
+
 def test_a_429_halves_what_is_in_flight_and_answers_grow_it_back() -> None:
     """Ten 429s of one burst count once; the way back is slower than the way down."""
     clock = Clock()
