@@ -324,13 +324,15 @@ class _Work:
     _looked = 0.0
 
     def results(self) -> tuple[StepResult, ...]:
-        """Every step, in the plan's order. One still in flight when the process leaves is in doubt by its intent."""
+        """Every step, in the plan's order. One still in flight when the process leaves is in doubt by its intent; one
+        that waits to announce anything, or reads, was not started."""
         found = []
         for task in self.tasks:
             if task.result is not None:
                 found.append(task.result)
                 continue
-            status = IN_DOUBT if task.began is not None else NOT_STARTED
+            in_flight = task.began is not None and task.step.address in self.ctx.announced
+            status = IN_DOUBT if in_flight else NOT_STARTED
             found.append(StepResult(step=task.step, status=status))
         return tuple(found)
 

@@ -95,6 +95,7 @@ def perform(
     """
     with ctx.under_way:
         ctx.gate()
+        ctx.announced.add(operation.address)
         ctx.append(drafts.intent(operation, reason))
         result = _send(ctx, operation, send, refused)
     written: tuple[Draft, ...] = ()

@@ -157,6 +157,29 @@ def test_the_second_signal_leaves_at_once(world: World) -> None:
     assert world.state().operations == {}
 
 
+def test_what_was_not_announced_when_the_run_left_is_not_in_doubt(world: World) -> None:
+    """Beyond ten there are more threads than changes on their way: those that wait have sent nothing."""
+    many(world, 40)
+    world.parallelism = 20
+    stop, gone, inside = Impatient(world), threading.Event(), threading.Semaphore(21)
+
+    def hang(point: str) -> None:
+        if point == "create_token:before":
+            if not inside.acquire(blocking=False):
+                stop.ask()
+                stop.ask()
+            gone.wait(10)
+
+    world.during = hang
+    result = world.apply(stop=stop)
+    said = [r.step.address for r in result.results if r.status == "in_doubt"]
+    announced = world.state().operations.values()
+    assert sorted(map(str, said)) == sorted(str(operation.address) for operation in announced)
+    assert len(said) == 22
+    world.during = lambda _point: None
+    gone.set()
+
+
 def test_a_wait_for_a_rate_limit_wakes_up_on_a_signal(world: World) -> None:
     """The step counts as not started: nothing of it is left."""
     world.applications = (an_application(),)
