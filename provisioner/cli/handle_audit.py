@@ -121,9 +121,7 @@ def _find(typed: argparse.Namespace, options: AuditOptions, console: Console) ->
             "As in `provisioner audit --find-token - < leaked.txt`. What was typed as an argument may stand in the "
             "shell's history: take it for leaked.",
         )
-    given = sys.stdin.read()
-    if not given.strip():  # a file that was not there, a pipe whose first half failed: no answer is the honest one
-        raise Invalid("usage", "Nothing came on standard input", "Pipe the secret in: --find-token - < leaked.txt.")
+    given = _one_secret(sys.stdin.buffer.read())
     console.masker.add(given.strip())
     match = find_token(options, given, console.masker.add)
     if typed.json:
@@ -131,6 +129,22 @@ def _find(typed: argparse.Namespace, options: AuditOptions, console: Console) ->
     else:
         console.out(found_text(match, Style(color=console.colour())))
     return 0 if match is None else CHANGES
+
+
+def _one_secret(data: bytes) -> str:
+    """What came on standard input, as a text of one line, a byte order mark left out. Raises Invalid for anything else:
+    "none of ours" would be said of bytes that nobody looked for."""
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")  # as PowerShell writes
+    except UnicodeDecodeError:
+        text = "\0"
+    if not text.strip():  # a file that was not there, a pipe whose first half failed
+        raise Invalid("usage", "Nothing came on standard input", "Pipe the secret in: --find-token - < leaked.txt.")
+    if "\0" in text:
+        raise Invalid("usage", "What came on standard input is no text", "Give the secret alone, as UTF-8 text.")
+    if len(text.strip().splitlines()) > 1:
+        raise Invalid("usage", "More than one line came on standard input", "Give one secret at a time.")
+    return text
 
 
 def history(typed: argparse.Namespace, console: Console, view: View) -> int:

@@ -6,7 +6,7 @@ import argparse
 
 from provisioner import __version__, times
 from provisioner.cli.console import Console
-from provisioner.cli.options import file_options, moment, state_options
+from provisioner.cli.options import file_options, past, state_options
 from provisioner.cli.views.base import View
 from provisioner.commands import editing, looking
 from provisioner.errors import Invalid
@@ -16,8 +16,7 @@ from provisioner.render.style import Style
 
 
 def _look(typed: argparse.Namespace) -> looking.LookOptions:
-    at = getattr(typed, "at", None)
-    when = int(at) if at is not None and at.isdecimal() else moment(at, times.now())
+    when = past("--at", getattr(typed, "at", None), times.now())
     return looking.LookOptions(file=file_options(typed), state=state_options(typed), at=when)
 
 

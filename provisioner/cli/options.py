@@ -105,8 +105,11 @@ def side(text: str, now: datetime) -> int | datetime | str:
     return text if found is None else found
 
 
+_DIGITS = 20  # fewer make a serial; Python refuses to read thousands
+
+
 def _point(text: str, now: datetime) -> int | datetime | None:
-    if text.isdecimal():
+    if text.isdecimal() and len(text) < _DIGITS:
         return int(text)
     try:
         return now - times.parse_duration(text)

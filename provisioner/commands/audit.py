@@ -122,11 +122,16 @@ def find_token(options: AuditOptions, given: str, reveal: Reveal) -> Match | Non
 
 
 def _fingerprints(given: str) -> list[str]:
-    """Of what was given to the letter (less a newline), then without blanks, a header's name or quotes around it."""
+    """Of what was given to the letter (less a newline), then without blanks, a header's name or quotes around it, and
+    of the value of `NAME=value`, as it stands in a `.env`."""
     line = given.removesuffix("\n").removesuffix("\r")
     bare = line.strip()
-    word = bare.rpartition(" ")[2].strip("\"'`,;")
-    return [Secret(text).fingerprint for text in dict.fromkeys((line, bare, word)) if text]
+    word = bare.rpartition(" ")[2].strip(_AROUND)
+    value = bare.partition("=")[2].strip(_AROUND)
+    return [Secret(text).fingerprint for text in dict.fromkeys((line, bare, word, value)) if text]
+
+
+_AROUND = "\"'`,;"
 
 
 # -- opening ---------------------------------------------------------------------------------------------------------

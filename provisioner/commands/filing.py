@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from provisioner.config.load import load
@@ -39,12 +40,17 @@ def load_file(options: FileOptions) -> Desired:
 
 
 def write_private(path: str, data: bytes) -> None:
-    """A file of mode 0600, whole or not at all: written beside its place, flushed, and moved there. Raises Invalid."""
+    """A file of mode 0600, whole or not at all: written beside its place, flushed, and moved there. What is no file
+    (`/dev/null`, `/dev/stdout`, `>(jq .)`) is written into: a file moved there would take its place. Raises Invalid."""
     target = Path(path)
     if not target.name:  # `.`, `/` or nothing at all
         raise Invalid("usage", f"{path!r} is no name of a file", "Name the file that is to be written.")
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        if _is_device(target):
+            with target.open("ab") as stream:
+                stream.write(data)
+            return
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             os.fchmod(descriptor, 0o600)  # one that an earlier crash left may have another mode
@@ -55,12 +61,19 @@ def write_private(path: str, data: bytes) -> None:
             os.close(descriptor)
         beside.replace(target)
     except OSError as fault:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise Invalid(
             "no-such-file",
             f"{path} cannot be written: {fault.strerror}",
             "Name a file in a folder that you may write to.",
         ) from None
+
+
+def _is_device(target: Path) -> bool:
+    """A device, a pipe, or one of the names of our own streams, whatever they lead to (`/dev/stdout > file`)."""
+    ours = str(target.parent) in ("/dev", "/dev/fd", "/proc/self/fd")
+    return target.exists() and not target.is_dir() and (ours or not target.is_file())
 
 
 def read_file(path: str, what: str) -> bytes:

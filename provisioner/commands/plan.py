@@ -50,8 +50,10 @@ def plan(request: PlanRequest, listener: Listener, reveal: Reveal) -> Planned:
     desired = load_file(replace(request.file, generating=generating is not None))
     secrets = Secrets(desired, reveal)
     store = store_of(desired, secrets)
-    with held(store, request.state, new_run("plan", request.state)):
+    with held(store, request.state, new_run("plan", request.state)) as lock:
         journal = open_journal(store, desired, request.state)
+        if lock is not None:  # a dead run's is gone once this one is released: nobody else could tell of it
+            journal.notices.extend(lock.notices)
         tell(journal, listener)
         state, now = journal.state, planning.moment(request.at)
         if request.refresh:

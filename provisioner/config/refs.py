@@ -84,6 +84,10 @@ def _from_environment(reference: SecretRef, environ: Mapping[str, str]) -> str:
     value = environ.get(str(reference.value))
     if value is None:
         raise _unavailable(reference, "is not set", f"Set the environment variable {reference.value}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _unavailable(reference, "is not UTF-8 text") from None
     return value
 
 

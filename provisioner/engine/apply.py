@@ -108,7 +108,7 @@ def apply(
     )
     said: list[Diagnostic] = []
     try:
-        said += _before(ctx, plan)
+        _before(ctx, plan)
     except (StoreFailed, StateUntrusted) as error:
         ctx.halt(error)
     work = _Work(ctx, to_run(plan))
@@ -153,11 +153,10 @@ def _asked(doubt: Operation) -> Diagnostic:
     return replace(error.diagnostics[0], severity="warning")
 
 
-def _before(ctx: Context, plan: Plan) -> list[Diagnostic]:
+def _before(ctx: Context, plan: Plan) -> None:
     """Before the first request: what dead runs left open is settled, what was read is recorded, what is over goes."""
     now = min(housekeeping.moment(plan), ctx.clock())
-    said = settle(ctx.journal, plan.observed, ctx.desired, now, ctx.vendors)
-    for diagnostic in said:
+    for diagnostic in settle(ctx.journal, plan.observed, ctx.desired, now, ctx.vendors):
         ctx.listener.notice(diagnostic)
     seen = housekeeping.observed_changes(plan, ctx.desired, ctx.state, ctx.vendors)
     over = housekeeping.ended(plan, ctx.state, ctx.vendors, now)
@@ -168,7 +167,6 @@ def _before(ctx: Context, plan: Plan) -> list[Diagnostic]:
         found.append(drafts.note("deposed tokens that have ended", drop=gone))
     if found:
         ctx.append(*found)
-    return said
 
 
 def _after(ctx: Context, plan: Plan, results: Sequence[StepResult]) -> list[ProvisionerError]:

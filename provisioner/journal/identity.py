@@ -117,7 +117,7 @@ def find_recipients(
             severity="note",
             summary=f"An identity was made, which alone opens the tokens of this state: {path}",
             detail=f"Its recipient is {recipient}. Keep a copy of the file in a safe place; to let others read, list "
-            "their recipients and this one under [state.encryption] recipients and run provisioner state rekey.",
+            "their recipients and this one under [state.encryption] recipients and run `provisioner state rekey`.",
         )
     ]
 

@@ -112,7 +112,7 @@ def lock_held(other: LockInfo) -> LockHeld:
     return LockHeld(
         "lock-held",
         f"The recorded state is locked by {_holder(other)}.",
-        f"Wait for it with --lock-timeout 5m. If that run is certainly over: provisioner force-unlock {other.id}",
+        f"Wait for it with --lock-timeout 5m. If that run is certainly over: `provisioner force-unlock {other.id}`.",
     )
 
 
@@ -122,7 +122,9 @@ def force_unlock(store: Store, lock_id: str) -> LockInfo:
     if held is not None and held.id == lock_id and store.drop_lock(lock_id):
         return held
     detail = "No lock is held." if held is None else f"The lock that is held is {held.id}, of {held.who}."
-    raise LockHeld("lock-not-held", f"The lock {lock_id} is not held.", f"{detail} See provisioner state lock --json.")
+    raise LockHeld(
+        "lock-not-held", f"The lock {lock_id} is not held.", f"{detail} See `provisioner state lock --json`."
+    )
 
 
 class HeldLock:
@@ -150,7 +152,7 @@ class HeldLock:
                 severity="warning",
                 summary=f"The lock of {other.who} on {other.host} (process {other.pid}) was taken over.",
                 detail=f"It was held since {to_rfc3339(other.since)} for {other.operation}, and its holder is gone. "
-                "What that run left without an outcome is in doubt, and is settled first.",
+                "What that run left without an outcome is in doubt; an apply settles it first, or says what to do.",
             )
         ]
 

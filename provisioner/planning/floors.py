@@ -171,7 +171,7 @@ class _Floor:
         )
         if not op.in_doubt:
             summary = f"{self.floor.address}: a purchase of {op.amount}, announced at {since}, has no outcome yet"
-            detail = f"Where its run still goes on it is in flight, and ends by itself. Where that run died: {detail}"
+            detail = f"If its run still goes on, it ends by itself. If that run died: {detail[0].lower()}{detail[1:]}"
         # A warning, because the rest of the plan can go on; apply exits 3 for it.
         warning = Diagnostic(
             name="purchase-blocked", summary=summary, detail=detail, severity="warning", address=str(self.floor.address)

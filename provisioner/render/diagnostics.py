@@ -130,5 +130,17 @@ def _wrapped(detail: str, width: int) -> list[str]:
         else:
             import textwrap
 
-            lines += textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+            wrapped = textwrap.wrap(_tied(line), width, break_long_words=False, break_on_hyphens=False)
+            lines += [part.replace(_TIE, " ") for part in wrapped]
     return lines
+
+
+_TIE = "\x1f"  # `paragraph` lets no such character through
+
+
+def _tied(line: str) -> str:
+    """A line whose commands, which stand in backticks, cannot be broken: they are there to be copied."""
+    parts = line.split("`")
+    if len(parts) % 2:
+        parts[1::2] = [command.replace(" ", _TIE) for command in parts[1::2]]
+    return "`".join(parts)

@@ -78,6 +78,8 @@ def apply_end(result: ApplyResult, style: Style = PLAIN, *, destroying: bool = F
     waiting = waiting_lines(result)
     if waiting:
         parts.append("\n".join(waiting))
+    elif result.exit_code == 3:
+        parts.append("Something waits for a person: the warnings above say what.")
     if result.interrupted:
         parts.append("The run was interrupted. What is recorded is complete up to there; run apply again to go on.")
     instructions = handoff_section((r.step for r in result.results if r.status == HANDOFF), full=full)

@@ -231,13 +231,20 @@ def _no_changes(plan: Plan, style: Style) -> str:
     elif plan.options.mode == "refresh-only":
         head, rest = "Your infrastructure still matches the configuration.", _SAME
     else:
-        head, rest = "Your infrastructure matches the configuration.", _SAME
+        head = "Your infrastructure matches the configuration."
+        rest = _OPEN if any(found.name in _UNMET for found in plan.diagnostics) else _SAME
     return f"{style.paint('No changes.', 'green', 'bold')} {style.paint(head, 'bold')}\n\n{rest}"
 
 
 _SAME = (
     "Provisioner has compared the file with what is recorded and what the providers say,\n"
     "and found no differences, so no changes are needed."
+)
+# A floor stays unmet, and it is not this plan that can meet it. The line above is one that tools look for.
+_UNMET = ("purchase-blocked", "floor-unmet-warn")
+_OPEN = (
+    "Provisioner has compared the file with what is recorded and what the providers say,\n"
+    "and found nothing that it may change now. The warnings below say what stays open."
 )
 
 

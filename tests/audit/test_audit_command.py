@@ -51,16 +51,18 @@ class Shell:
         self.folder, self._capsys, self._monkeypatch = folder, capsys, monkeypatch
         self.err = ""
 
-    def run(self, *words: str, expect: int = 0, stdin: str = "") -> str:
+    def run(self, *words: str, expect: int = 0, stdin: str | bytes = "") -> str:
         self._capsys.readouterr()
-        self._monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        self._monkeypatch.setattr(
+            "sys.stdin", io.TextIOWrapper(io.BytesIO(stdin if isinstance(stdin, bytes) else stdin.encode()))
+        )
         code = main(list(words))
         found = self._capsys.readouterr()
         self.err = found.err
         assert code == expect, found.out + found.err
         return found.out
 
-    def json(self, *words: str, expect: int = 0, stdin: str = "") -> dict[str, Any]:
+    def json(self, *words: str, expect: int = 0, stdin: str | bytes = "") -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run(*words, "--json", expect=expect, stdin=stdin))
         return found
 
@@ -236,7 +238,9 @@ def test_a_leaked_token_is_found_through_its_life(shell: Shell) -> None:
         True, "token.texts", "access_token", "live", None
     )  # fmt: skip
     shell.run("apply", "--auto-approve", "--replace", "token.texts")
-    for pasted in (token, f"Authorization: Bearer {token}\r\n", f'  "{token}",\n'):
+    around = (token, f"Authorization: Bearer {token}\r\n", f'  "{token}",\n', f'export TOKEN_TEXTS="{token}"\n')
+    marked = tuple(f"\ufeff{token}\r\n".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+    for pasted in around + marked:  # a byte order mark: as PowerShell and Notepad save what is piped into a file
         found = shell.json("audit", "--find-token", "-", stdin=pasted, expect=2)
         assert found["status"] == "revoked"
         assert found["issued_at"] < found["ended_at"]
@@ -250,6 +254,13 @@ def test_no_secret_is_no_answer(shell: Shell, nothing: str) -> None:
     """A pipe whose first half failed must not read as "never ours"."""
     shell.run("audit", "--find-token", "-", expect=4, stdin=nothing)
     assert "Nothing came on standard input" in shell.err
+
+
+@pytest.mark.parametrize("odd", [b"\xff\xfe\xfa", b"\xc0\xc1", b"t\0o\0k\0e\0n\0", b"one\ntwo\n"])
+def test_what_is_not_one_secret_is_no_answer(shell: Shell, odd: bytes) -> None:
+    """Bytes that are no text, or several lines: "none of ours" would be said of what nobody looked for."""
+    shell.run("audit", "--find-token", "-", expect=4, stdin=odd)
+    assert "on standard input" in shell.err
 
 
 def test_a_secret_is_never_an_argument(shell: Shell) -> None:

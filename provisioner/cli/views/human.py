@@ -36,7 +36,7 @@ class HumanView:
         self._counts: _Counts | None = None
         self._out = Style(color=console.colour(console.stdout))
         self._err = Style(color=console.colour(console.stderr))
-        self._live = console.interactive(console.stderr) and not console.plain
+        self._live = console.colour(console.stderr)  # a line that is written over takes escapes, too
         self._showing = False
         self._shown_at = 0.0
         self._lock = threading.Lock()
