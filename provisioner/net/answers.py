@@ -26,13 +26,14 @@ class Answer:
     sent: tuple[Secret, ...] = field(default=(), repr=False)
 
     def json(self) -> Any:
-        """Decimals instead of floats, because some of these numbers are money. Raises NotJson."""
+        """Decimals instead of floats, because some of these numbers are money. Raises NotJson, for a number with an
+        exponent that no Decimal holds as well."""
         import json
         from decimal import Decimal
 
         try:
             return json.loads(self.body, parse_float=Decimal)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, ArithmeticError):
             pass  # raised below, outside: the decoder's error carries the whole body
         kind = self.quote(self.headers.get("content-type", "not given"))
         raise NotJson(f"the body is not JSON (content-type {kind})")

@@ -64,11 +64,12 @@ class Session:
         headers: Mapping[str, str | Secret] | None = None,
         basic: tuple[str, Secret] | None = None,
         bearer: Secret | None = None,
-        form: Form | None = None,
+        form: Form | Callable[[], Form] | None = None,
         json: Any = None,
     ) -> Answer:
         """A request that changes nothing. Repeated, with jittered back-off, until a complete answer below 500 and
-        other than 429 comes. Redirects are followed on the same scheme, host and port only; others are returned.
+        other than 429 comes. Redirects are followed on the same scheme, host and port only; others are returned. A
+        `form` that is a function is made anew for each attempt, here and in `change`.
 
         Raises Unreachable, BadAnswer (an answer beyond 1 MiB), CredentialsRefused (a value that no header carries)."""
         request = self._request(method, url, Given(headers, basic, bearer, form, json))
@@ -88,7 +89,7 @@ class Session:
         headers: Mapping[str, str | Secret] | None = None,
         basic: tuple[str, Secret] | None = None,
         bearer: Secret | None = None,
-        form: Form | None = None,
+        form: Form | Callable[[], Form] | None = None,
         json: Any = None,
         repeatable: bool = False,
         fresh: bool = True,
@@ -139,6 +140,7 @@ class Session:
         """One attempt in its turn. Returns its errors: what they mean depends on who asked."""
         try:
             with self._pace.turn(budgeted=not is_loopback(urlsplit(request.url).hostname or ""), wanted=wanted):
+                request = request.now()
                 raw = self._wire.exchange(
                     request.method, request.url, request.headers, request.content, fresh=request.fresh
                 )

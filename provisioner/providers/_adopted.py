@@ -166,6 +166,17 @@ def pair_problems(application: Application, title: str) -> list[Diagnostic]:
 def url_problems(config: ProviderConfig, names: Sequence[str]) -> list[Diagnostic]:
     """What is wrong with `base_url` and with the settings of these names, by key path in the provider's table."""
     given = {name: config.settings.get(name) for name in names}
+    if config.base_url == "sandbox":  # in process, no network: an address beside it would be called all the same
+        return [
+            Diagnostic(
+                name="bad-value",
+                summary=f'{name} beside base_url = "sandbox"',
+                detail="The embedded vendor answers in process, at addresses of its own. Leave one of the two out.",
+                key_path=name,
+            )
+            for name, url in given.items()
+            if url is not None
+        ]
     if config.base_url not in ("", "sandbox"):
         given["base_url"] = config.base_url
     return [

@@ -20,10 +20,12 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication:
-    """What one request carries: either `basic` or `fields` of the form, never both."""
+    """What one request carries: either `basic` or `fields` of the form, never both. `once`: the fields are signed for
+    one attempt at one moment (RFC 7523 section 3)."""
 
     basic: tuple[str, Secret] | None = None
     fields: tuple[Field, ...] = ()
+    once: bool = False
 
 
 def authenticate(credentials: ClientCredentials, audience: str, now: datetime) -> Authentication:
@@ -45,7 +47,7 @@ def authenticate(credentials: ClientCredentials, audience: str, now: datetime) -
 
         assertion = client_assertion(credentials.private_key, credentials.client_id, audience, now)
         return Authentication(
-            fields=(client, ("client_assertion_type", _ASSERTION_TYPE), ("client_assertion", assertion))
+            fields=(client, ("client_assertion_type", _ASSERTION_TYPE), ("client_assertion", assertion)), once=True
         )
     if credentials.client_secret is None:
         raise _lacks("client_secret", method)
@@ -81,6 +83,12 @@ def method_at(credentials: ClientCredentials, announced: Sequence[str] | None) -
     if announced is None or credentials.auth_method in announced or credentials.client_secret is None:
         return credentials
     return next((replace(credentials, auth_method=m) for m in (BASIC, POST) if m in announced), credentials)
+
+
+def held_by(credentials: ClientCredentials) -> str:
+    """What the declaration calls the secret that the client proves itself by."""
+    method = credentials.auth_method or default_method(credentials)
+    return "private_key" if method == JWT else "client_secret"
 
 
 def secrets_of(credentials: ClientCredentials, fields: Iterable[Field] = ()) -> tuple[Secret, ...]:

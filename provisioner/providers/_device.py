@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from provisioner.errors import BadAnswer, NeedsPerson, ProviderFailed
-from provisioner.providers._client_auth import BASIC, default_method, secrets_of
+from provisioner.providers._client_auth import BASIC, default_method, held_by, secrets_of
 from provisioner.providers._grants import parse_grant
 from provisioner.providers._oauth import ask, send
 from provisioner.providers._oauth2_vendor import DEVICE_GRANT
 from provisioner.providers._refusals import error_member, refusal, refuses
 from provisioner.providers._urls import Endpoint, Field, json_object, url_problem
+from provisioner.providers._vendor_api import whole
 from provisioner.providers.base import ClientCredentials, DeviceAuthorization, DevicePending, Grant
 from provisioner.secret import Secret
 
@@ -25,11 +26,13 @@ def start_device(
     """Section 3.1 and 3.2. Raises BadAnswer, CredentialsRefused, StepRefused, Unreachable."""
     answer = ask(at, credentials, (*_named(credentials), *fields), audience=audience)
     if refuses(answer):
-        raise refusal(answer, at.provider, "a device authorization", secrets_of(credentials, fields))
+        sent = secrets_of(credentials, fields)
+        raise refusal(answer, at.provider, "a device authorization", sent, held=held_by(credentials))
     body = json_object(answer) or {}
     code, shown, page = (body.get(name) for name in ("device_code", "user_code", "verification_uri"))
     page = page or body.get("verification_url")  # Google's word, from before the RFC
-    expires_in, interval = _seconds(body.get("expires_in")), _seconds(body.get("interval", 5))
+    interval_said = body.get("interval")
+    expires_in, interval = _seconds(body.get("expires_in")), _seconds(5 if interval_said is None else interval_said)
     if not (isinstance(code, str) and code and isinstance(shown, str) and shown.isprintable() and shown):
         raise _unreadable(at, "it has no device_code or user_code")
     if not isinstance(page, str) or url_problem(page) is not None:
@@ -88,15 +91,12 @@ def poll_device(
                 "Run `provisioner authorize` again.",
             )
         case _:
-            raise refusal(answer, at.provider, "a device token request", sent)
+            raise refusal(answer, at.provider, "a device token request", sent, held=held_by(credentials))
 
 
 def _seconds(value: object) -> timedelta | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        return None
-    return timedelta(seconds=min(value, _LONGEST_SECONDS))
+    seconds = whole(value)
+    return None if seconds is None or seconds < 0 else timedelta(seconds=min(seconds, _LONGEST_SECONDS))
 
 
 def _unreadable(at: Endpoint, why: str) -> BadAnswer:

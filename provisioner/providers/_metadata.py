@@ -54,7 +54,8 @@ def well_known_urls(issuer: str) -> tuple[str, ...]:
 
 
 def discover(session: Session, provider: str, issuer: str) -> ServerMetadata:
-    """Reads the first document of this issuer: a server of many answers for its own at a place that is another's.
+    """Reads the first document of this issuer: a server of many answers for its own at a place that is another's. A
+    place that fails (5xx) ends it: the next document may name fewer endpoints, and no plan may depend on that.
 
     Raises BadAnswer where there is none or it cannot be used, Unreachable, and ProviderFailed "issuer-mismatch" where
     all speak for somebody else (RFC 8414 section 3.3)."""
@@ -92,7 +93,7 @@ def read_metadata(document: Mapping[str, Any], provider: str, issuer: str) -> Se
     endpoints = {}
     for member, setting in ENDPOINTS.items():
         url = document.get(member)
-        if url is not None:
+        if url not in (None, ""):  # section 3.2 leaves out what a server has not; some write it empty
             endpoints[setting] = _usable(url, member, provider, issuer)
     return ServerMetadata(
         issuer=issuer,

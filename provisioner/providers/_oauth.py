@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 
 from provisioner import times
 from provisioner.net.answers import Answer
-from provisioner.providers._client_auth import Authentication, authenticate, secrets_of
+from provisioner.providers._client_auth import Authentication, authenticate, held_by, secrets_of
 from provisioner.providers._grants import parse_grant
 from provisioner.providers._refusals import refusal, refuses
 from provisioner.providers._urls import JSON_ONLY, Endpoint, Field, json_object
 from provisioner.providers.base import ClientCredentials, Grant, TokenWish
 from provisioner.secret import Secret
+
+_Form = tuple[Field, ...] | Callable[[], tuple[Field, ...]]
 
 
 def send(
@@ -33,9 +35,11 @@ def send(
     """
     who = authenticate(credentials, audience or at.url, times.now())
 
-    def once(form: tuple[Field, ...]) -> Answer:
+    def once(form: _Form) -> Answer:
         return at.session.change("POST", at.url, headers=JSON_ONLY, basic=who.basic, form=form, repeatable=repeatable)
 
+    if who.once:
+        return once(_signed(at, credentials, fields, audience))
     return _named(once, credentials, who, (*fields, *who.fields))
 
 
@@ -45,14 +49,24 @@ def ask(
     """The same as a read: an authenticated POST that changes nothing (introspection, a device code)."""
     who = authenticate(credentials, audience or at.url, times.now())
 
-    def once(form: tuple[Field, ...]) -> Answer:
+    def once(form: _Form) -> Answer:
         return at.session.read("POST", at.url, headers=JSON_ONLY, basic=who.basic, form=form)
 
+    if who.once:
+        return once(_signed(at, credentials, fields, audience))
     return _named(once, credentials, who, (*fields, *who.fields))
 
 
+def _signed(
+    at: Endpoint, credentials: ClientCredentials, fields: Sequence[Field], audience: str | None
+) -> Callable[[], tuple[Field, ...]]:
+    """A form whose assertion is made for each attempt: one that waited for its turn has ended (after 60 s), and servers
+    take none twice (RFC 7523 section 3, `jti`)."""
+    return lambda: (*fields, *authenticate(credentials, audience or at.url, times.now()).fields)
+
+
 def _named(
-    once: Callable[[tuple[Field, ...]], Answer],
+    once: Callable[[_Form], Answer],
     credentials: ClientCredentials,
     who: Authentication,
     form: tuple[Field, ...],
@@ -81,7 +95,8 @@ def request_token(
     answer = send(at, credentials, fields, audience=audience)
     if refuses(answer):
         sent = secrets_of(credentials, fields)
-        raise refusal(answer, at.provider, "a token request", sent, nameless=nameless)
+        held = held_by(credentials)
+        raise refusal(answer, at.provider, "a token request", sent, held=held, nameless=nameless)
     return parse_grant(answer, at.provider, silence_is_forever=silence_is_forever)
 
 

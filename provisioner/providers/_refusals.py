@@ -78,7 +78,7 @@ def error_member(answer: Answer, sent: Iterable[Secret] = ()) -> str | None:
         return _GITHUB.get(error, error)
     if not isinstance(error, str) or not _CODE.fullmatch(error):
         return None
-    return error if printable(error, sent) == error else None
+    return error if printable(error, (*sent, *answer.sent)) == error else None
 
 
 def refuses(answer: Answer) -> bool:
@@ -104,20 +104,21 @@ def refusal(
 ) -> ProvisionerError:
     """The error for a complete 4xx answer. `doing` continues "PROVIDER refused ...". `sent` are the request's secrets,
     `held` is what the declaration calls the one that says who asks, `nameless` what a 400 or 403 means where the body
-    names no error.
+    names no error. A sentence that repeats any secret of the request (`Answer.sent`) is not quoted.
 
     `CredentialsRefused` for a refused client, else `StepRefused` with the `oauth_error`, by status alone where the body
     says nothing.
     """
     sent = tuple(sent)
     error = error_member(answer, sent) or (nameless if answer.status in (400, 403) else None)
-    said = printable((json_object(answer) or {}).get("error_description"), sent)
+    said = printable((json_object(answer) or {}).get("error_description"), (*sent, *answer.sent))
     what = f"{provider} refused {doing}: {error or f'status {answer.status}'}"
     quoted = f"The server says: {said.rstrip('. ')}. " if said else ""
     if error == "invalid_client" or (answer.status == 401 and error not in _NOT_ABOUT_THE_CLIENT):
         who = named(held, next((secret for secret in sent if secret.source is not None), None))
-        check = f"client_id, {who} and token_endpoint_auth_method" if held == "client_secret" else who
-        advice = f"Check {check}."
+        check = who if held == "initial_access_token" else f"client_id, {who} and token_endpoint_auth_method"
+        clock = " And this machine's clock: what is signed with the key is good for a minute."
+        advice = f"Check {check}.{clock if held == 'private_key' else ''}"
         return CredentialsRefused("credentials-refused", what, quoted + advice)
     name = "invalid-grant" if error == "invalid_grant" else "refused"
     advice = _ADVICE.get(error or "", "Nothing was changed. Check the declaration against what the server allows.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from provisioner.errors import BadAnswer, InDoubt, ProviderFailed, StepRefused
+from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, ProviderFailed, StepRefused
 from provisioner.model.desired import Application
 from provisioner.model.observed import ObservedApplication
 from provisioner.model.recorded import CREATED, ApplicationRecord
@@ -15,6 +15,7 @@ from provisioner.providers._grants import parse_scopes
 from provisioner.providers._oauth2_vendor import registration_of
 from provisioner.providers._refusals import error_member, refusal
 from provisioner.providers._urls import JSON_ONLY, Endpoint, json_object, url_problem
+from provisioner.providers._vendor_api import whole
 from provisioner.records import replace
 from provisioner.secret import Secret
 
@@ -57,7 +58,12 @@ def register(
     answer = at.session.change("POST", at.url, headers=JSON_ONLY, bearer=initial_token, json=body)
     if answer.status >= 400:
         raise refusal(answer, at.provider, "a client registration", _held(initial_token), held="initial_access_token")
-    return _changed(answer, at.provider, "a registration")
+    try:
+        return _parse(answer)
+    except ValueError as problem:
+        what = f"{at.provider} answered a registration with {answer.status}, and the answer cannot be understood"
+        next_ = "A client may exist at the server that is not recorded. The next apply settles this."
+        raise InDoubt("in-doubt", f"{what}: {problem}", next_) from None
 
 
 def update(
@@ -65,9 +71,9 @@ def update(
 ) -> Client:
     """RFC 7592 section 2.2. Every field goes again, and with it what the server had set that nobody declared. The
     secret is left out, because a client cannot choose its own; a server that refuses the request for that gets it, and
-    it must be the current one then.
+    it must be the current one then. A success without the client in its body is looked up.
 
-    `secret` is asked for the sealed one only where it is needed."""
+    `secret` is asked for the sealed one only where it is needed. Raises what `register` does."""
     kept = {name: record.registration[name] for name in _SENT_BACK if name in record.registration}
     body: dict[str, Any] = {**kept, **wanted, "client_id": record.client_id}
     answer = at.session.change("PUT", at.url, headers=JSON_ONLY, bearer=token, json=body)
@@ -75,9 +81,39 @@ def update(
         answer = at.session.change(
             "PUT", at.url, headers=JSON_ONLY, bearer=token, json={**body, "client_secret": secret()}
         )
+    if answer.status == 401:
+        raise _unmanaged(at, record)
     if answer.status >= 400:
         raise refusal(answer, at.provider, "a change of the client", _held(token))
-    return _changed(answer, at.provider, "a change of the client")
+    try:
+        return _parse(answer)
+    except ValueError as error:
+        problem = str(error)
+    seen = _looked_up(at, token)
+    if seen is not None and seen.client_id == record.client_id:
+        return seen
+    what = f"{at.provider} answered a change of the client with {answer.status}, and the answer cannot be understood"
+    raise InDoubt(
+        "in-doubt", f"{what}: {problem}", "The client may be changed or not. The next apply reads it and settles this."
+    )
+
+
+def _unmanaged(at: Endpoint, record: ApplicationRecord) -> CredentialsRefused:
+    """RFC 7592 section 2.2: the client is gone, or only the token for it is."""
+    return CredentialsRefused(
+        "credentials-refused",
+        f"{at.provider} does not take the token that manages the client {record.client_id}",
+        "Nothing was changed. Run plan, which looks whether the client is still there. "
+        f"`provisioner apply --replace '{record.address}'` registers another one.",
+    )
+
+
+def _looked_up(at: Endpoint, token: Secret) -> Client | None:
+    """The client as the server shows it, or None where it does not."""
+    try:
+        return read(at, token)
+    except (ProviderFailed, StepRefused):
+        return None
 
 
 def read(at: Endpoint, token: Secret) -> Client | None:
@@ -154,8 +190,11 @@ def marked(jwk: Mapping[str, Any] | None) -> dict[str, str]:
 def renewed_record(
     record: ApplicationRecord, client: Client, application: Application, jwk: Mapping[str, Any] | None
 ) -> ApplicationRecord:
-    """The record after an update: what the answer leaves out of its management data is still what it was."""
-    kept = {name: record.registration[name] for name in ("registration_client_uri",) if name in record.registration}
+    """The record after an update: what the answer leaves out of its management data is still what it was, the end of
+    the secret too unless another secret came."""
+    same_secret = _fingerprint(client) in (None, record.secret_fingerprint)
+    stays = ("registration_client_uri", *(_TIMES if same_secret else ()))
+    kept = {name: record.registration[name] for name in stays if name in record.registration}
     return replace(
         as_record(client, application, jwk, provider=record.provider, provider_type=record.provider_type),
         id=record.id,
@@ -184,31 +223,20 @@ def _secret_method(announced: tuple[str, ...] | None) -> str:
     return POST if announced and BASIC not in announced and POST in announced else BASIC
 
 
-def _changed(answer: Answer, provider: str, doing: str) -> Client:
-    try:
-        return _parse(answer)
-    except ValueError as problem:
-        raise InDoubt(
-            "in-doubt",
-            f"{provider} answered {doing} with {answer.status}, and the answer cannot be understood: {problem}",
-            "A client may exist at the server that is not recorded. The next apply settles this.",
-        ) from None
-
-
 def _parse(answer: Answer) -> Client:
-    """Raises ValueError naming the member that cannot be read, never its value."""
+    """Raises ValueError naming the member that cannot be read, never its value. A management URL that no token may be
+    sent to (a server behind a proxy writes http) is as good as none: the client exists all the same."""
     body = json_object(answer)
     if body is None:
         raise ValueError("the body is not a JSON object")
     client_id = body.get("client_id")
     if not isinstance(client_id, str) or not client_id.isascii() or not client_id.isprintable() or not client_id:
         raise ValueError("there is no client_id")
-    uri = body.get("registration_client_uri")
-    if uri is not None and url_problem(uri) is not None:
-        raise ValueError(f"the registration_client_uri {url_problem(uri)}")
     metadata: dict[str, Any] = {name: body[name] for name in _TEXTS if isinstance(body.get(name), str)}
     metadata |= {name: body[name] for name in _LISTS if _is_texts(body.get(name))}
-    metadata |= {name: body[name] for name in _TIMES if type(body.get(name)) is int}
+    if url_problem(metadata.get("registration_client_uri")) is not None:
+        metadata.pop("registration_client_uri", None)
+    metadata |= {name: moment for name in _TIMES if (moment := whole(body.get(name))) is not None}
     secrets = {
         field: Secret(body[member])
         for field, member in (("secret", "client_secret"), ("registration_token", "registration_access_token"))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, Unreachable
 from provisioner.model.observed import UNKNOWN, ObservedToken
-from provisioner.providers._client_auth import NONE, default_method, secrets_of
+from provisioner.providers._client_auth import NONE, default_method, held_by, secrets_of
 from provisioner.providers._introspection import ACCESS, REFRESH
 from provisioner.providers._oauth import send
-from provisioner.providers._refusals import error_member, refusal
+from provisioner.providers._refusals import error_member, refusal, refuses
 from provisioner.providers._urls import Endpoint
 from provisioner.providers.base import ClientCredentials, Revoked
 from provisioner.secret import Secret
@@ -67,11 +67,12 @@ def revoke_one(
 
     UNSUPPORTED: no such endpoint, `unsupported_token_type`, or one that public clients may not use (Authlib's default,
     against section 2.1). ALREADY_DEAD: the server does not know the token, which
-    the RFC lets it answer with 200 and some servers do not.
+    the RFC lets it answer with 200 and some servers do not. A 200 that holds a registered error is a no: section 2.2
+    has the body ignored, and a token that is thought dead and lives is the worse mistake.
     """
     fields = (("token", token), ("token_type_hint", hint))
     answer = send(at, credentials, fields, audience=audience, repeatable=True)
-    if answer.status < 400:
+    if not refuses(answer):
         return Revoked.REVOKED
     sent = secrets_of(credentials, fields)
     error = error_member(answer, sent)
@@ -79,7 +80,7 @@ def revoke_one(
         return Revoked.UNSUPPORTED
     if error in _UNKNOWN_TOKEN and answer.status != 401:
         return Revoked.ALREADY_DEAD
-    no = refusal(answer, at.provider, "a revocation", sent)
+    no = refusal(answer, at.provider, "a revocation", sent, held=held_by(credentials))
     if isinstance(no, CredentialsRefused) and (credentials.auth_method or default_method(credentials)) == NONE:
         return Revoked.UNSUPPORTED  # a public client has nothing to prove: it may not revoke here, whatever it says
     raise no

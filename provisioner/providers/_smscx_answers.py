@@ -163,8 +163,11 @@ def balance_in(answer: Answer) -> tuple[Decimal, str, bool]:
     balance, currency = body.get("balance"), body.get("currency")
     if isinstance(balance, str) and _MONEY.fullmatch(balance):
         balance = Decimal(balance)
-    if isinstance(balance, bool) or not isinstance(balance, int | Decimal) or not Decimal(balance).is_finite():
+    if isinstance(balance, bool) or not isinstance(balance, int | Decimal):
         raise api.Unreadable("its balance is not a number")
+    exact = Decimal(balance)
+    if not exact.is_finite() or abs(exact.adjusted()) >= 20:  # beyond that no arithmetic on it is exact
+        raise api.Unreadable("its balance is not a number that an account holds")
     if not isinstance(currency, str) or not re.fullmatch(r"[A-Za-z]{3}", currency.strip()):
         raise api.Unreadable("its currency is not a code of three letters")
-    return Decimal(balance), currency.strip().upper(), body.get("billing") == "postpaid"
+    return exact, currency.strip().upper(), body.get("billing") == "postpaid"

@@ -1,5 +1,6 @@
 """What the two vendors with an API of their own (EZ Texting, SMS.CX) share: reading numbers, refusals, and a probe
-that tells a dead token from a refused account. The OAuth vendors have `_oauth` and its files instead.
+that tells a dead token from a refused account. The OAuth vendors have `_oauth` and its files instead, and take `whole`
+from here.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from provisioner.net import embedded
 from provisioner.providers import _authorization, _device, _oauth, _registration, base
 from provisioner.providers._adopted import declared_credentials, no_credentials, observe, sealed_secret
 from provisioner.providers._client_auth import BASIC, NONE, POST, method_at, settle_method
-from provisioner.providers._introspection import ACCESS, REFRESH, introspect
+from provisioner.providers._introspection import ACCESS, REFRESH, Unexplained, introspect
 from provisioner.providers._metadata import ENDPOINTS, ServerMetadata, discover
 from provisioner.providers._oauth2_vendor import OAuth2
 from provisioner.providers._revocation import liveness_after, revoke_pair
@@ -212,9 +212,12 @@ class Provider(base.Provider):
         if credentials is None or not self._has("introspection_url"):
             return ObservedToken(liveness=UNKNOWN, detail="the server has no introspection that this client may use")
         at, audience = self._endpoint("introspection_url"), self._audience()
-        return self._asked_at(
-            "introspection_url", credentials, lambda who: introspect(at, who, token, hint, audience=audience)
-        )
+        try:
+            return self._asked_at(
+                "introspection_url", credentials, lambda who: introspect(at, who, token, hint, audience=audience)
+            )
+        except Unexplained as no:
+            return ObservedToken(liveness=UNKNOWN, detail=no.diagnostics[0].summary)
 
     def revoke_token(self, credentials: base.ClientCredentials, access: Secret, refresh: Secret | None) -> base.Revoked:
         """Both halves, then looked at: some servers answer 200 and revoke nothing."""

@@ -84,7 +84,18 @@ def test_a_vendors_words_are_one_short_line() -> None:
     assert Answer(400, {}, b"").quote(["not", "text"]) == ""
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>secret</html>", b"\xff\xfe", b"[1]", b'"text"', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"<html>secret</html>",
+        b"\xff\xfe",
+        b"[1]",
+        b'"text"',
+        b"[" * 100_000,
+        b'{"secret": 1e99999999999999999999}',
+    ],
+)
 def test_what_is_no_json_object_is_said_without_its_text(raw: bytes) -> None:
     """Not in the message, and not in a context that a traceback would print."""
     with pytest.raises(NotJson) as caught:

@@ -79,11 +79,11 @@ class FakeSession:
         pass
 
     def _answer(self, method: str, url: str, given: Mapping[str, Any]) -> Answer:
-        basic, bearer = given.get("basic"), given.get("bearer")
+        basic, bearer, form = given.get("basic"), given.get("bearer"), given.get("form") or ()
         sent = Sent(
             method,
             url,
-            [(name, plain(value)) for name, value in given.get("form") or ()],
+            [(name, plain(value)) for name, value in (form() if callable(form) else form)],
             (basic[0], plain(basic[1])) if basic else None,
             plain(bearer) if bearer else None,
             given.get("json"),

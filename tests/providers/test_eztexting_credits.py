@@ -99,7 +99,18 @@ def test_a_2xx_with_an_object_or_nothing_is_an_answer(server: Hostile, ez: Provi
     assert reported == ({"boughtCredits": 1000, "amount": "9.45"} if isinstance(body, dict) and body else {})
 
 
-@pytest.mark.parametrize("answer", [(200, b"<html>"), (200, [1]), (200, b'"ok"'), (429, b""), (408, b""), (500, b"")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html>"),
+        (200, [1]),
+        (200, b'"ok"'),
+        (200, b'{"amount": 1e99999999999999999999}'),
+        (429, b""),
+        (408, b""),
+        (500, b""),
+    ],
+)
 def test_every_other_answer_to_a_purchase_is_in_doubt(server: Hostile, ez: Provider, answer: tuple[int, Any]) -> None:
     """Money: sent once, never called a failure (trap 20)."""
     server.behaviour = reply(*answer)

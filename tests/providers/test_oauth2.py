@@ -24,6 +24,7 @@ from test_oauth_client_auth import KEYS
 from provisioner.errors import CredentialsRefused, InDoubt, ProviderFailed, StepRefused, Unreachable
 from provisioner.model.desired import SecretRef
 from provisioner.model.observed import UNKNOWN
+from provisioner.net.answers import Answer
 from provisioner.providers.base import ClientCredentials, Revoked, TokenWish
 from provisioner.providers.oauth2 import Provider
 from provisioner.secret import Secret
@@ -38,6 +39,7 @@ DOCUMENT: dict[str, Any] = {
     "revocation_endpoint": REVOKE,
     "introspection_endpoint": INTROSPECT,
 }
+BY_POST = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
 GRANTED = answer(200, {"access_token": "t0ken-1", "token_type": "Bearer", "expires_in": 300})
 WISH = TokenWish(scopes=("a", "b"))
 REDIRECT = "http://127.0.0.1:8123/cb"
@@ -195,6 +197,26 @@ def test_difference_9_who_may_not_introspect_gets_unknown() -> None:
     assert len(session.sent) == before
 
 
+@pytest.mark.parametrize("said", [None, b"<html>", {"message": "Unauthorized"}])
+def test_difference_9_a_401_without_a_reason_is_unknown_too(said: Any) -> None:
+    """IdentityServer's answer to a client that is no resource server; no plan could go past it. A refused client is
+    told `invalid_client` (RFC 7662 section 2.3)."""
+    one, _ = fake({INTROSPECT: answer(401, said)})
+    assert one.probe_token(Secret("t"), CLIENT).liveness == UNKNOWN
+    one, session = fake({INTROSPECT: answer(401, said)}, {**DOCUMENT, **BY_POST})
+    assert one.probe_token(Secret("t"), CLIENT).liveness == UNKNOWN
+    assert [sent.basic is None for sent in session.sent[1:]] == [True, False]  # Basic is tried before
+
+
+@pytest.mark.parametrize(
+    "found", [answer(401, {"error": "invalid_client"}), answer(401, None, **{"www-authenticate": 'Basic realm="x"'})]
+)
+def test_difference_9_a_client_that_is_refused_by_name_ends_the_plan(found: Answer) -> None:
+    """Exit 8: its secret is another one now."""
+    with pytest.raises(CredentialsRefused):
+        fake({INTROSPECT: found})[0].probe_token(Secret("t"), CLIENT)
+
+
 def test_difference_10_the_trailing_slash_stays() -> None:
     """Endpoints come from the document: without the slash django answers 404."""
     one, session = fake({TOKEN: GRANTED, INTROSPECT: answer(200, {"active": True})})
@@ -204,7 +226,7 @@ def test_difference_10_the_trailing_slash_stays() -> None:
 
 def test_difference_12_post_is_there_for_servers_that_decode_no_basic() -> None:
     """Declared, or announced without client_secret_basic."""
-    one, session = fake({TOKEN: GRANTED}, {**DOCUMENT, "token_endpoint_auth_methods_supported": ["client_secret_post"]})
+    one, session = fake({TOKEN: GRANTED}, {**DOCUMENT, **BY_POST})
     one.create_token(CLIENT, TokenWish())
     assert session.sent[-1].fields["client_secret"] == CANARY
     assert session.sent[-1].basic is None

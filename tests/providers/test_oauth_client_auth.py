@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from oauth_fakes import CANARY, CLIENT, FakeSession, answer, as_session, everything_said, plain
 
-from provisioner.errors import ProviderFailed
+from provisioner.errors import CredentialsRefused, ProviderFailed
 from provisioner.providers._client_auth import METHODS, authenticate, settle_method
+from provisioner.providers._introspection import introspect
 from provisioner.providers._jwk import client_assertion, public_jwk
 from provisioner.providers._oauth import request_token
+from provisioner.providers._revocation import revoke_one
 from provisioner.providers._urls import Endpoint
 from provisioner.providers.base import ClientCredentials
 from provisioner.secret import Secret
@@ -107,6 +110,40 @@ def test_each_assertion_has_its_own_id() -> None:
     """A server may take a `jti` once only (RFC 7523 section 3)."""
     made = {client_assertion(KEYS["EdDSA"], "cid", "aud", NOW).reveal() for _ in range(5)}
     assert len({decoded(one.split(".")[1])["jti"] for one in made}) == 5
+
+
+def test_an_assertion_is_signed_for_each_attempt() -> None:
+    """One that waited out a 429 has ended, and a repeated one was used before: servers refuse both (RFC 7523 section
+    3), and a plan would end with it."""
+    session = FakeSession({"https://id.invalid/i": answer(200, {"active": True})})
+    at = Endpoint(as_session(session), "idp", "https://id.invalid/i")
+    keyed = ClientCredentials(client_id="cid", private_key=KEYS["EdDSA"])
+    forms: list[Callable[[], Sequence[tuple[str, Any]]]] = []
+
+    def attempts(method: str, url: str, **given: Any) -> Any:
+        forms.append(given["form"])
+        return answer(200, {"active": True})
+
+    session.read = session.change = attempts  # type: ignore[method-assign]  # what it is given, and not what it sends
+    introspect(at, keyed, Secret("t"))
+    revoke_one(at, keyed, Secret("t"), "access_token")
+    assert len(forms) == 2
+    for form in forms:
+        made = [dict(form())["client_assertion"].reveal() for _ in range(2)]
+        assert len({decoded(one.split(".")[1])["jti"] for one in made}) == 2
+
+
+def test_a_refused_key_is_called_what_it_is() -> None:
+    """Not a client_secret, which there is none of; and a signature depends on the clock."""
+    session = FakeSession({"https://id.invalid/token": answer(401, {"error": "invalid_client"})})
+    key = Secret(KEYS["EdDSA"].reveal(), "env WORKER_KEY")
+    keyed = ClientCredentials(client_id="cid", private_key=key)
+    with pytest.raises(CredentialsRefused) as caught:
+        request_token(Endpoint(as_session(session), "idp", "https://id.invalid/token"), keyed, [("grant_type", "x")])
+    said = caught.value.diagnostics[0].detail
+    assert "private_key (env WORKER_KEY)" in said
+    assert "client_secret" not in said
+    assert "clock" in said
 
 
 @pytest.mark.parametrize("algorithm", KEYS)

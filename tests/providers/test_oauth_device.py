@@ -40,7 +40,15 @@ def polled(status: int, body: object) -> Grant | DevicePending:
 
 
 @pytest.mark.parametrize(
-    ("interval", "seconds"), [({}, 5), ({"interval": 10}, 10), ({"interval": "7"}, 7), ({"interval": 0}, 1)]
+    ("interval", "seconds"),
+    [
+        ({}, 5),
+        ({"interval": None}, 5),
+        ({"interval": 10}, 10),
+        ({"interval": 10.0}, 10),
+        ({"interval": "7"}, 7),
+        ({"interval": 0}, 1),
+    ],
 )
 def test_difference_7_without_an_interval_five_seconds_apply(interval: dict[str, object], seconds: int) -> None:
     """oidc-provider leaves it out; nobody polls without pause."""

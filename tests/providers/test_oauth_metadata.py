@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from oauth_fakes import FakeSession, answer, as_session, everything_said
 
-from provisioner.errors import BadAnswer, ProviderFailed
+from provisioner.errors import BadAnswer, ProviderFailed, Unreachable
+from provisioner.net.answers import Answer
 from provisioner.providers._metadata import ServerMetadata, discover, well_known_urls
 from provisioner.providers._urls import url_problem
 
@@ -82,6 +83,21 @@ def test_an_endpoint_that_is_no_place_for_credentials_is_refused(url: object) ->
     with pytest.raises(BadAnswer) as caught:
         found({well_known_urls(ISSUER)[0]: answer(200, {**DOCUMENT, "token_endpoint": url})})
     assert "secret@" not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_endpoint_that_is_written_empty_is_none(nothing: object) -> None:
+    """A server in Go writes what it has not, unless it is told otherwise."""
+    said = found({well_known_urls(ISSUER)[0]: answer(200, {**DOCUMENT, "revocation_endpoint": nothing})})
+    assert said.endpoints == {"token_url": "https://id.invalid/tenant/token/"}
+
+
+@pytest.mark.parametrize("first", [answer(500), answer(503)])
+def test_a_place_that_fails_ends_the_search(first: Answer) -> None:
+    """A second document may know less of the server, as of its revocation, and a plan must not depend on which of the
+    two was up."""
+    with pytest.raises(Unreachable):
+        found({well_known_urls(ISSUER)[0]: first, well_known_urls(ISSUER)[1]: answer(200, DOCUMENT)})
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
 import pytest
 from oauth_fakes import CANARY, CLIENT, FakeSession, answer, as_session, everything_said
 
 from provisioner.errors import CredentialsRefused, InDoubt, ProvisionerError, RateLimited, StepRefused
+from provisioner.net.answers import Answer
 from provisioner.providers._oauth import refresh_fields, request_token
 from provisioner.providers._refusals import printable, refusal
 from provisioner.providers._urls import Endpoint
@@ -86,6 +88,13 @@ def test_a_server_that_echoes_what_it_was_sent_is_not_quoted(echo: str, member: 
     """`refused` asserts that neither canary is shown."""
     said = everything_said(refused(400, {"error": "invalid_request", member: echo}))
     assert echo not in said
+
+
+def test_nothing_that_the_request_carried_is_quoted() -> None:
+    """Also what the caller did not name: a body that a second attempt added."""
+    body = json.dumps({"error": "pass-word", "error_description": "client_secret pass-word does not match"})
+    found = refusal(Answer(400, {}, body.encode(), (Secret("pass-word"),)), "idp", "a change of the client")
+    assert "pass-word" not in everything_said(found)
 
 
 def test_what_looks_like_a_token_is_cut_out() -> None:

@@ -22,6 +22,7 @@ from test_oauth_client_auth import KEYS
 
 from provisioner.errors import BadAnswer, CredentialsRefused, InDoubt, ProvisionerError, StepRefused
 from provisioner.model.desired import SecretRef
+from provisioner.net.answers import Answer
 from provisioner.providers.base import Opener
 from provisioner.providers.oauth2 import Provider
 from provisioner.secret import Secret
@@ -129,7 +130,6 @@ def test_a_private_key_registers_its_public_half() -> None:
         (404, b"<html>", StepRefused),
         (201, b"<html>", InDoubt),
         (201, {**ANSWERED, "client_id": None}, InDoubt),
-        (201, {**ANSWERED, "registration_client_uri": "http://evil.invalid/"}, InDoubt),
         (201, {**ANSWERED, "scope": 5}, InDoubt),
         (500, None, InDoubt),
     ],
@@ -223,6 +223,78 @@ def test_a_deletion_that_says_more_than_nothing_is_looked_into(shown: int, gone:
     else:
         with pytest.raises(InDoubt):
             one.delete_application(REGISTERED, open_sealed)
+
+
+@pytest.mark.parametrize("uri", ["http://id.invalid/register/cid", "/register/cid", 5])
+def test_a_management_url_that_no_token_may_be_sent_to_is_as_good_as_none(uri: object) -> None:
+    """A server behind a proxy writes http: the client exists all the same, and another one would be orphaned by each
+    apply if this one were given up."""
+    one, session = provider({REGISTER: answer(201, {**ANSWERED, "registration_client_uri": uri})})
+    made, secrets = one.register_application(application())
+    assert made.client_id == "cid"
+    assert secrets["secret"] == Secret(CANARY)
+    assert "registration_client_uri" not in made.registration
+    with pytest.raises(StepRefused):
+        one.delete_application(made, open_sealed)
+    assert len(session.sent) == 1
+
+
+@pytest.mark.parametrize(("said", "kept"), [("1900000000", 1900000000), (1.9e9, 1900000000), (0, 0), ("soon", None)])
+def test_the_end_of_a_secret_is_read_however_the_number_is_written(said: object, kept: int | None) -> None:
+    """Who does not read it is not warned before the secret ends."""
+    one, _ = provider({REGISTER: answer(201, {**ANSWERED, "client_secret_expires_at": said})})
+    assert one.register_application(application())[0].registration.get("client_secret_expires_at") == kept
+
+
+def test_the_end_of_a_secret_outlives_an_update_that_does_not_repeat_it() -> None:
+    """Where another secret comes, its own end counts and the old one's does not."""
+    ends = {"client_secret_expires_at": 1900000000}
+    held = record(
+        registration={**REGISTERED.registration, **ends},
+        registration_token=sealed("rat"),
+        secret=sealed("sec"),
+        secret_fingerprint=Secret(CANARY).fingerprint,
+    )
+    for body, kept in (
+        ({"client_id": "cid"}, 1900000000),
+        ({"client_id": "cid", "client_secret": CANARY}, 1900000000),
+        ({"client_id": "cid", "client_secret": "another"}, None),
+        ({"client_id": "cid", "client_secret": "another", "client_secret_expires_at": 5}, 5),
+    ):
+        one, _ = provider({MANAGE: answer(200, body)})
+        made, _ = one.update_application(application(), held, open_sealed)
+        assert made.registration.get("client_secret_expires_at") == kept
+
+
+@pytest.mark.parametrize("empty", [answer(204), answer(200), answer(200, b"<html>")])
+def test_an_update_answered_without_the_client_is_looked_up(empty: Answer) -> None:
+    """Else each apply would change it again and be in doubt again. What the server shows is what is recorded."""
+    one, session = provider(
+        {f"PUT {MANAGE}": empty, f"GET {MANAGE}": answer(200, {**ANSWERED, "client_name": "shown"})}
+    )
+    made, _ = one.update_application(application(), REGISTERED, open_sealed)
+    assert made.name == "shown"
+    assert [sent.method for sent in session.sent] == ["PUT", "GET"]
+
+
+@pytest.mark.parametrize("shown", [answer(401), answer(403), answer(503), answer(200, {**ANSWERED, "client_id": "x"})])
+def test_an_update_that_nobody_can_look_up_is_in_doubt(shown: Answer) -> None:
+    """Neither done nor refused; the PUT is sent once."""
+    one, session = provider({f"PUT {MANAGE}": answer(204), f"GET {MANAGE}": shown})
+    with pytest.raises(InDoubt):
+        one.update_application(application(), REGISTERED, open_sealed)
+    assert [sent.method for sent in session.sent] == ["PUT", "GET"]
+
+
+def test_an_update_that_is_not_authorized_names_what_was_refused() -> None:
+    """It is the registration token and not the client's secret, and `plan` finds out which of the two is gone."""
+    one, _ = provider({f"PUT {MANAGE}": answer(401, {"error": "invalid_token"})})
+    with pytest.raises(CredentialsRefused) as caught:
+        one.update_application(application(), REGISTERED, open_sealed)
+    (said,) = caught.value.diagnostics
+    assert "the token that manages the client cid" in said.summary
+    assert "client_secret" not in said.detail
+    assert "Run plan" in said.detail
 
 
 def test_a_client_that_cannot_be_managed_says_so() -> None:

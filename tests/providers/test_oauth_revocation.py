@@ -37,10 +37,12 @@ def at(found: Answer, seen: list[FakeSession] | None = None) -> Endpoint:
         (404, b"<html>", Revoked.UNSUPPORTED),
         (405, None, Revoked.UNSUPPORTED),
         (400, {"error": "invalid_token"}, Revoked.ALREADY_DEAD),
+        (200, {"error": "a word that nobody registered"}, Revoked.REVOKED),
+        (200, {"error": "unsupported_token_type"}, Revoked.UNSUPPORTED),
     ],
 )
 def test_what_an_answer_claims(status: int, body: object, expected: Revoked) -> None:
-    """The body of a 200 is ignored (RFC 7009 section 2.2)."""
+    """The body of a 200 is ignored (RFC 7009 section 2.2), unless it holds an error that the RFCs register."""
     assert revoke_one(at(answer(status, body)), CLIENT, Secret("t"), "access_token") is expected
 
 
@@ -50,6 +52,7 @@ def test_what_an_answer_claims(status: int, body: object, expected: Revoked) -> 
         (403, {"error": "unauthorized_client"}, StepRefused),  # Doorkeeper: another client's token
         (400, {"error": "invalid_request"}, StepRefused),  # oidc-provider: the same
         (401, {"error": "invalid_client"}, CredentialsRefused),
+        (200, {"error": "invalid_client"}, CredentialsRefused),  # a token thought dead must not live
         (503, None, InDoubt),
     ],
 )

@@ -332,7 +332,16 @@ def test_a_postpaid_balance_says_so(server: Hostile, cx: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {**BALANCE, "balance": "25 EUR"}, {**BALANCE, "currency": None}, b"NaN", {"balance": True}]
+    "body",
+    [
+        {},
+        {**BALANCE, "balance": "25 EUR"},
+        {**BALANCE, "currency": None},
+        b"NaN",
+        {"balance": True},
+        b'{"balance": 1e400, "currency": "eur"}',
+        b'{"balance": 1e99999999999999999999, "currency": "eur"}',
+    ],
 )
 def test_a_balance_that_is_none_is_a_bad_answer(server: Hostile, cx: Provider, body: Any) -> None:
     """Not nought."""
