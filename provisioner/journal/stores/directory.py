@@ -51,6 +51,8 @@ class DirectoryStore:
         self._keys = root / "keys"
         self._lock = root / "lock.json"
         self._mark = root / "mark.json"
+        self._fence = root / "append.lock"
+        self._paths: dict[int, Path] = {}  # putting one together is a tenth of an append
 
     # -- segments ----------------------------------------------------------------------------------------------------
 
@@ -148,7 +150,9 @@ class DirectoryStore:
         return sorted(int(match[1]) for match in matches if match)
 
     def _path(self, number: int) -> Path:
-        return self._journal / f"{segment_name(number)}.jsonl"
+        if number not in self._paths:
+            self._paths[number] = self._journal / f"{segment_name(number)}.jsonl"
+        return self._paths[number]
 
     # -- data keys ---------------------------------------------------------------------------------------------------
 
@@ -259,7 +263,7 @@ class DirectoryStore:
         """One at a time. A reader makes nothing: where the file does not exist nobody has ever written."""
         flags = os.O_RDWR | os.O_CREAT if write else os.O_RDONLY
         try:
-            file = os.open(self.root / "append.lock", flags | os.O_CLOEXEC, 0o600)
+            file = os.open(self._fence, flags | os.O_CLOEXEC, 0o600)
         except (FileNotFoundError, NotADirectoryError):
             yield  # nothing to guard; who writes finds that the end is not where it was
             return
