@@ -61,25 +61,31 @@ def migrate(options: EditOptions, origin: str, to: str, reveal: Reveal) -> Moved
     if source.identity == target.identity:
         raise Invalid("usage", f"{source.location} and {target.location} are the same place", "Name two stores.")
     run = new_run("state migrate", options.state)
-    with held(source, options.state, run), held(target, options.state, run):
-        state = open_journal(source, desired, options.state, looking=True).state
-        if not state.lineage:
-            where = f"There is no recorded state of {desired.stack} at {source.location}"
-            raise Invalid("no-state", where, "Check the location.")
-        done = _done_already(source, target, state)
-        if done is None:
-            load.load(source, stack=desired.stack)  # every entry verified, and every checkpoint, before one is copied
-            done = _move(source, target, state, desired, run)
-        # this machine now knows the state by its new place
-        open_journal(target, desired, options.state, looking=True)
+    if not source.load()[0]:
+        where = f"There is no recorded state of {desired.stack} at {source.location}"
+        raise Invalid("no-state", where, "Check the location.")
+    with held(source, options.state, run):
+        state = _verified(source, target, desired, options)
+        with held(target, options.state, run):
+            done = _done_already(source, target, state) or _move(source, target, state, desired, run)
+            # this machine now knows the state by its new place
+            open_journal(target, desired, options.state, looking=True)
     return done
 
 
-def _done_already(source: Store, target: Store, state: State) -> Moved | None:
-    """Whether an earlier run moved it there and ended. Raises where it was moved elsewhere, or TO is taken."""
+def _verified(source: Store, target: Store, desired: Desired, options: EditOptions) -> State:
+    """Every entry and every checkpoint, before anything is made at TO. Raises where it was moved elsewhere."""
+    state = open_journal(source, desired, options.state, looking=True).state
     left = marks.read(source)
     if left is not None and left.kind == marks.MOVED and left.other != target.location:
         raise marks.moved_away(left, source.location)
+    load.load(source, stack=desired.stack)
+    return state
+
+
+def _done_already(source: Store, target: Store, state: State) -> Moved | None:
+    """Whether an earlier run moved it there and ended. Raises where TO is taken."""
+    left = marks.read(source)
     found = load.load(target, stack=None)
     mark = marks.read(target)
     if mark is not None and mark.kind in (marks.COPYING, marks.MOVED):
