@@ -39,7 +39,9 @@ class Silence:
 
     @property
     def ends(self) -> datetime:
-        """The first moment at which it holds no more: the day after `until`, in UTC."""
+        """The first moment at which it holds no more: the day after `until`, in UTC; of 9999-12-31, the calendar's."""
+        if self.until == date.max:
+            return datetime.max.replace(tzinfo=UTC)
         return datetime.combine(self.until + timedelta(days=1), time(), UTC)
 
     @property

@@ -12,6 +12,7 @@ from provisioner.model.desired import TokenPolicy
 from provisioner.model.recorded import EXPIRED, LIVE, LOST, RETIRING, REVOKED, UNAUTHORIZED, TokenRecord
 from provisioner.planning import policies
 from provisioner.planning.renewal import due_at
+from provisioner.planning.tokens import authorize_command
 from provisioner.times import format_duration, to_rfc3339
 
 APPLY = "Run `provisioner apply`."
@@ -19,9 +20,7 @@ _BUILT_IN = TokenPolicy(name="built-in")
 
 
 def authorize(record: TokenRecord) -> str:
-    name = str(record.application).removeprefix("application.")
-    consumer = f" --consumer {record.consumer}" if record.consumer else ""
-    return f"A person must agree again: `provisioner authorize {name}{consumer}`."
+    return f"A person must agree again: `{authorize_command(record.application, record.consumer)}`."
 
 
 def _renewal(case: Case, record: TokenRecord) -> str:
@@ -100,7 +99,7 @@ def token_near_expiry(case: Case) -> Iterator[Found]:
             yield _of(
                 record,
                 f"{sentence[0].upper()}{sentence[1:]}.",
-                since=_due(known, record),
+                since=_due(known, record, case.now),
                 remedy=_renewal(case, record),
             )
 
@@ -112,12 +111,13 @@ def _due_by_default(record: TokenRecord, now: datetime) -> str | None:
     return None if due > now else f"ends at {to_rfc3339(record.expires_at)}, and is due since {to_rfc3339(due)}"
 
 
-def _due(known: policies.TokenCase | None, record: TokenRecord) -> datetime | None:
-    if record.expires_at is None:
-        return None
-    if known is None:
-        return due_at(record.issued_at, record.expires_at, _BUILT_IN, timedelta())
-    return due_at(record.issued_at, record.expires_at, known.application.policy, known.run_interval)
+def _due(known: policies.TokenCase | None, record: TokenRecord, now: datetime) -> datetime | None:
+    """Since when a token that is due is: by its own end, else by its refresh token's."""
+    policy = known.application.policy if known is not None else _BUILT_IN
+    interval = known.run_interval if known is not None else timedelta()
+    ends = (record.expires_at, record.refresh_expires_at if known is not None and known.can_refresh else None)
+    dues = (due_at(record.issued_at, end, policy, interval) for end in ends if end is not None)
+    return next((due for due in dues if due <= now), None)
 
 
 @rule(

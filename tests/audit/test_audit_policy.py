@@ -125,6 +125,7 @@ def test_days_are_read_in_every_spelling() -> None:
     """TOML's own dates and times, and text."""
     for until in ("2026-11-20", "'2026-11-20'", "2026-11-20T10:00:00Z"):
         assert silence(until=until).silences[0].ends == datetime(2026, 11, 21, tzinfo=UTC)
+    assert silence(until="9999-12-31").silences[0].ends > datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def test_an_empty_policy_changes_nothing(past: Past) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from audit_world import DAY, HOUR, KEY, MINUTE, NOW, Past, application, desired, policy
 
-from provisioner.address import Address
+from provisioner.address import Address, parse_address
 from provisioner.audit.finding import Finding
 from provisioner.audit.rules import judge
 from provisioner.engine import drafts
@@ -70,9 +70,12 @@ def test_a_token_is_near_its_end_when_a_plan_would_renew_it(past: Past) -> None:
 def test_a_refresh_token_near_its_end_counts(past: Past) -> None:
     """Once it has lapsed a token cannot be renewed any more."""
     texts = desired(application("texts", address=Address("application", "texts"), provider="ez", scopes=()))
-    past.pair("token.texts", life=DAY, refresh_expires_at=past.at + 8 * HOUR)
+    made = past.pair("token.texts", life=DAY, refresh_expires_at=past.at + 8 * HOUR)
     assert found(past, "token-near-expiry", texts, after=2 * HOUR) == []
-    assert addresses(found(past, "token-near-expiry", texts, after=6 * HOUR)) == ["token.texts"]
+    (late,) = found(past, "token-near-expiry", texts, after=6 * HOUR)
+    assert late.address == "token.texts"
+    assert late.since is not None
+    assert made.issued_at < late.since < made.issued_at + 6 * HOUR
 
 
 def test_a_token_older_than_rotate_every_is_too_old(past: Past) -> None:
@@ -205,6 +208,11 @@ def test_a_dead_grant_waits_for_a_person(past: Past) -> None:
     assert found(past, "token-unauthorized") == []
     past.append(_observed(replace(record, status=UNAUTHORIZED)))
     assert "authorize translations" in found(past, "token-unauthorized")[0].remedy
+    owner = parse_address('application.worker["eu"]')
+    keyed = replace(record, application=owner, consumer="a b", status=UNAUTHORIZED)
+    past.append(_observed(keyed))
+    (said,) = found(past, "token-unauthorized")
+    assert """`provisioner authorize 'worker["eu"]' --consumer 'a b'`""" in said.remedy
 
 
 def test_a_value_whose_data_key_is_gone_is_shredded(past: Past) -> None:
