@@ -19,6 +19,7 @@ from provisioner.model.recorded import CREATED, LIVE, ApplicationRecord, Credits
 from provisioner.planning.doubts import blocking, only_bought
 from provisioner.planning.registered import changed_at_server
 from provisioner.planning.values import of_record
+from provisioner.times import to_rfc3339
 
 # A server's clock and ours differ; an end that moved by less than this is the same end.
 _CLOCK_SKEW = timedelta(minutes=2)
@@ -120,7 +121,7 @@ def _token(record: TokenRecord, seen: ObservedToken, observed: Observed) -> Iter
     if seen.scopes is not None and seen.scopes != record.scopes:
         yield drift("scope-changed", "its scopes were changed at the provider", scopes=list(seen.scopes))
     if seen.expires_at is not None and (record.expires_at is None or record.expires_at - seen.expires_at > _CLOCK_SKEW):
-        yield drift("lifetime-shortened", "it ends earlier than was granted", expires_at=seen.expires_at.isoformat())
+        yield drift("lifetime-shortened", "it ends earlier than was granted", expires_at=to_rfc3339(seen.expires_at))
 
 
 def _credits(record: CreditsRecord, state: State, observed: Observed) -> Iterator[Drift]:

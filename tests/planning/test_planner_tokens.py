@@ -10,6 +10,7 @@ from planning_world import NOW, application, application_record, desired, observ
 from provisioner.model.desired import TokenPolicy
 from provisioner.model.observed import ObservedApplication, ObservedToken, ProviderObservation
 from provisioner.model.recorded import Operation, Sealed
+from provisioner.times import to_rfc3339
 
 REFRESH = Sealed("k", 1, "BBBB")
 
@@ -265,6 +266,20 @@ def test_a_removed_block_does_not_keep_alive_what_a_declared_token_replaced() ->
     )  # fmt: skip
     want = desired(application("rotating", consumers=("web",)), removed=(Removed(parse_address("token.app")),))
     assert outline(plan(want, state(serves, ended)))['token.app["web"]#d1'][:2] == (("delete",), "token.revoke")
+
+
+def test_a_life_that_was_shortened_outside_is_drift() -> None:
+    """By more than clocks differ, and told in the one spelling that times have."""
+    record = token("server")
+
+    def drift(ends: timedelta) -> list[tuple[str, object]]:
+        seen = ObservedToken(liveness="alive", expires_at=NOW + ends)
+        looked = observed(server=ProviderObservation(tokens={record.id: seen}))
+        found = plan(desired(application("server")), state(record), looked).drift
+        return [(d.code, (d.after or {})["expires_at"]) for d in found]
+
+    assert drift(timedelta(hours=2) - timedelta(minutes=2)) == []
+    assert drift(timedelta(hours=1)) == [("lifetime-shortened", to_rfc3339(NOW + timedelta(hours=1)))]
 
 
 def test_changed_guard_is_recorded() -> None:
