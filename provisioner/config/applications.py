@@ -75,7 +75,7 @@ def _application(instance: Instance, table: Table, vendor: Vendor | None, policy
         offline_access=table.flag("offline_access"),
         grant=grant,
         token_endpoint_auth_method=table.text("token_endpoint_auth_method"),
-        private_key=table.secret("private_key") if "private_key" in values else None,
+        private_key=table.secret("private_key", whole=True) if "private_key" in values else None,
         resource=table.texts("resource") if "resource" in values else (),
         audience=table.text("audience"),
         file=source.file,

@@ -20,9 +20,10 @@ _LARGEST = 1 << 20  # bytes; no key file is longer, and a mistaken path may be
 def resolve(reference: Reference, *, directory: Path, environ: Mapping[str, str], whole_file: bool = False) -> Secret:
     """The secret that a reference names; a literal (client_id) stands for itself.
 
-    `whole_file` is for age identities and SSH keys, which have lines and spaces; anything else with white space in it
-    was pasted wrongly, and is refused before a vendor sees half of it. Paths and commands are relative to `directory`.
-    Raises ProviderFailed "secret-unavailable", naming the reference and never the value.
+    `whole_file` is for age identities and SSH keys, which have lines and spaces, as what a `whole` reference names has;
+    anything else with white space in it was pasted wrongly, and is refused before a vendor sees half of it. Paths and
+    commands are relative to `directory`. Raises ProviderFailed "secret-unavailable", naming the reference and never
+    the value.
     """
     if isinstance(reference, str):
         return Secret(reference)
@@ -34,7 +35,7 @@ def resolve(reference: Reference, *, directory: Path, environ: Mapping[str, str]
         text = _decoded(reference, _from_command(reference, directory, environ))
     if not text.strip():
         raise _unavailable(reference, "is empty")
-    if not whole_file and any(character.isspace() for character in text):
+    if not (whole_file or reference.whole) and any(character.isspace() for character in text):
         raise _unavailable(
             reference, "has white space in it", "Store the bare value: no quotes, spaces or second line."
         )

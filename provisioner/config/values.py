@@ -11,7 +11,7 @@ from typing import Any
 from provisioner.config.lines import KeyPath
 from provisioner.config.problems import Problems, did_you_mean
 from provisioner.model.desired import Reference, SecretRef
-from provisioner.records import dataclass
+from provisioner.records import dataclass, replace
 from provisioner.times import parse_duration
 
 _DECIMAL = re.compile(r"\d+(?:\.\d+)?")
@@ -75,15 +75,20 @@ class Table:
         exact = not isinstance(value, str) or _DECIMAL.fullmatch(value)
         found = Decimal(value) if exact else Decimal("NaN")
         if not _is_amount(found):
-            self.bad(key, f"{key} is not an amount", 'Write a number from 0 up, or a decimal string as in "12.50".')
+            advice = (
+                'Write a number from 0 to 9999999999999999, or a decimal string as in "12.50", with at most 9 decimals.'
+            )
+            self.bad(key, f"{key} is not an amount", advice)
             self.problems.poison((*self.path, key))
             return None
         return found
 
-    def secret(self, key: str) -> SecretRef | None:
-        """A reference; a literal is reported as `literal-secret`, without the literal."""
+    def secret(self, key: str, *, whole: bool = False) -> SecretRef | None:
+        """A reference; a literal is reported as `literal-secret`, without the literal. `whole`: of a file with
+        lines."""
         value = self.values.get(key)
-        return None if value is None else self._reference(key, value)
+        found = None if value is None else self._reference(key, value)
+        return replace(found, whole=True) if whole and found is not None else found
 
     def reference(self, key: str) -> Reference | None:
         """A reference, or a literal where none is secret (client_id)."""

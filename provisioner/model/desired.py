@@ -16,10 +16,12 @@ from provisioner.records import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is to be found; never the secret. `kind` is env, file or command."""
+    """Where a secret is to be found; never the secret. `kind` is env, file or command. `whole`: it is a file with lines
+    in it, as a PEM key is, and no bare value."""
 
     kind: str
     value: str | tuple[str, ...]
+    whole: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.value if isinstance(self.value, str) else ' '.join(self.value[:2])}"

@@ -61,6 +61,7 @@ def test_a_whole_file_keeps_its_lines(tmp_path: Path) -> None:
     reference = SecretRef("file", "id")
     assert value(reference, tmp_path, whole_file=True) == "# created: today\nAGE-SECRET-KEY-1X"
     assert "white space" in refusal(reference, tmp_path)
+    assert value(SecretRef("file", "id", whole=True), tmp_path) == "# created: today\nAGE-SECRET-KEY-1X"
 
 
 def test_what_cannot_be_had_names_the_reference_and_never_the_value(tmp_path: Path) -> None:

@@ -158,6 +158,23 @@ def test_a_private_key_is_registered_used_and_replaced(embedded: Server, stack: 
     assert embedded.look()["alive"] == []
 
 
+def test_a_private_key_may_be_a_pem_file(embedded: Server, stack: Stack) -> None:
+    """It has lines and spaces, and is a whole file as an identity is; from the environment it comes with them too."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (stack.folder / "key.pem").write_bytes(key)
+    declare(embedded, stack, WORKER + 'private_key = { file = "key.pem" }\n')
+    stack.apply()
+    clean(stack)
+    stack.environ["WORKER_KEY"] = key.decode()
+    declare(embedded, stack, WORKER + 'private_key = { env = "WORKER_KEY" }\n')
+    clean(stack)
+    stack.ok("destroy", "--auto-approve")
+    assert embedded.look()["alive"] == []
+
+
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_each_secret_method_registers_and_asks(embedded: Server, stack: Stack, method: str) -> None:
     """The method of the file is registered, used for tokens, introspection and revocation."""
