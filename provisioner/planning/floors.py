@@ -228,8 +228,8 @@ class _Floor:
         if amount == 0:
             handoff = Handoff(
                 (
-                    f"Buy at least {floor.minimum - balance} {unit} for provider {floor.provider} by hand, or",
-                    f"raise max_per_apply or max_per_day of {floor.address} and apply again.",
+                    f"Buy at least {floor.minimum - balance} {unit} for provider {floor.provider} by hand.",
+                    f"Or raise max_per_apply or max_per_day of {floor.address}, and apply again.",
                 )
             )
             return self._unmet(balance, unit, handoff, "a spend guard leaves no room for a pack")
@@ -269,7 +269,7 @@ class _Floor:
         sentence = f"the balance {balance} {unit} is below the floor {self.floor.minimum}, and {why}"
         reason = Reason("below-floor", sentence)
         if self.floor.on_shortfall == "warn":
-            detail = "; ".join(handoff.instructions)
+            detail = " ".join(handoff.instructions)
             address = str(self.floor.address)
             summary = f"{address}: {sentence}"
             warning = Diagnostic(
