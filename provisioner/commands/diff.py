@@ -56,9 +56,13 @@ def _state(side: Side, journal: Journal, desired: Desired, secrets: Secrets) -> 
         return journal.state_at(side)
     if Path(side).is_file():
         return _pulled(side)
-    if "://" not in side and not Path(side).is_dir():
-        raise _nowhere(side, "there is no such directory or file")
-    state = load(store_of(desired, secrets, side), stack=None).state
+    place = side
+    if "://" not in side:
+        if Path(side).is_dir():
+            place = str(Path(side).absolute())
+        elif not (Path(desired.directory) / side).is_dir():  # where `state migrate` and [state] location look
+            raise _nowhere(side, "there is no such directory or file")
+    state = load(store_of(desired, secrets, place), stack=None).state
     if not state.serial:
         raise _nowhere(side, "nothing is recorded there")
     return state

@@ -156,6 +156,17 @@ def test_diff_calls_a_replacement_one(tmp_path: Path, shell: Shell) -> None:
     assert change["before"]["fingerprint"] == first.fingerprint
 
 
+def test_a_state_beside_the_file_is_found_from_here_and_from_there(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `state migrate` reads it, relative to the desired-state file; or as the shell completes it."""
+    monkeypatch.chdir(shell.folder.parent)
+    file, location = shell.folder / "provisioner.toml", next(shell.folder.glob("state/*"))
+    for side in (location.relative_to(shell.folder), location.relative_to(shell.folder.parent)):
+        assert "No differences" in shell.run("-c", str(file), "diff", str(side))
+    shell.run("-c", str(file), "diff", "state/nowhere", expect=4)
+
+
 def test_diff_by_time_and_with_no_difference(shell: Shell) -> None:
     """A moment, or so long ago; equal states are exit 0 whatever was asked."""
     assert "No differences" in shell.run("diff", "1d", "--detailed-exitcode")
