@@ -162,7 +162,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         if dropped.kind == "stall":
             self.server.stopping.wait(dropped.seconds)
-        elif dropped.kind == "truncate":
+        elif dropped.kind == "truncate" and dropped.length:  # of an empty body nothing can be cut, so it is a reset
             headers = list(dropped.headers)
             self._send(Response(dropped.status or 200, headers, dropped.partial), length=dropped.length)
             self.wfile.flush()

@@ -47,6 +47,14 @@ def test_answers_that_never_come(world: World, kind: str, error: type[Exception]
     assert first["outcome"] == ("done" if when == "after" else "not-reached")
 
 
+def test_a_body_of_which_nothing_can_be_cut_does_not_come_at_all(world: World) -> None:
+    """A purchase that is answered 200 with no body would else be a complete answer."""
+    world.sandbox.arm(Fault(kind="truncate", when="after", operation="credits.purchase"))
+    with pytest.raises(ConnectionResetError):
+        world.ez_buy(100)
+    assert charged(world) == 100
+
+
 def test_a_stall_lasts_as_long_as_it_was_told(world: World) -> None:
     """Nothing comes for that long; then the connection goes."""
     world.sandbox.arm(Fault(kind="stall", seconds=0.3))
