@@ -99,4 +99,5 @@ def _handoff(step: Step) -> Diagnostic:
         name = "needs-authorization" if step.reason.code == "needs-authorization" else "floor-unmet"
     elif step.address.type == "token" and step.operation in (plan.HANDOFF, plan.REFRESH_TOKEN):
         name = "handoff" if step.reason.code == "application-missing" else "needs-authorization"
-    return warning(name, step.address, step.reason.sentence, "\n".join(instructions) + url)
+    summary = f"Waits for a person: {step.reason.sentence}"
+    return warning(name, step.address, summary, "\n".join(instructions) + url)
