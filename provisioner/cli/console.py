@@ -10,13 +10,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from _thread import allocate_lock  # `threading` is for what starts threads, and costs a start-up
 
 from provisioner.cli.masking import Masker
 
 TYPE_CHECKING = False  # `typing` costs a tenth of a start-up; type checkers know this name
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from _thread import LockType
+    from collections.abc import Callable, Mapping
     from typing import TextIO
+
+_A_MOMENT = 0.5  # seconds that somebody who leaves waits for another thread's line
 
 RESET, BOLD, RED, GREEN, YELLOW, CYAN = "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
 
@@ -39,7 +43,21 @@ class Console:
         self.plain = bool(environment.get("NO_COLOR"))
         self.lost_output: str | None = None
         self.annotated: set[object] = set()  # diagnostics that GitHub has heard of
+        self.leaving: Callable[[], bool] = lambda: False  # whether somebody asked twice to leave
         self._gone: set[int] = set()
+        self._busy = 0  # the stream that was written to last
+        self._one = allocate_lock()
+
+    def turn(self) -> LockType:
+        """To be held while several lines are told as one: several threads tell. A thread that is stuck in a pipe which
+        nobody reads is not waited for by somebody who leaves: nothing more is told there."""
+        if self.leaving():
+            if self._one.acquire(timeout=_A_MOMENT):
+                self._one.release()
+            else:
+                self._gone.add(self._busy)
+                self._one = allocate_lock()
+        return self._one
 
     def out(self, text: str) -> None:
         """A result, to the letter."""
@@ -93,6 +111,7 @@ class Console:
     def _guarded(self, stream: TextIO, text: str) -> None:
         if id(stream) in self._gone:
             return
+        self._busy = id(stream)
         try:
             stream.write(text)
             stream.flush()

@@ -97,6 +97,7 @@ def _guarded(module: str, name: str, options: argparse.Namespace, console: Conso
 
     view = choose(options, console)
     options.tell = view.notice
+    console.leaving = signals.leaving
     with signals.installed():
         try:
             handler = getattr(_module(module), name)

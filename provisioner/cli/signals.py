@@ -15,9 +15,11 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 _PATIENCE = 2  # signals that an apply is asked by; one more interrupts wherever the main thread is
 _asked: list[Callable[[], None]] = []  # what a signal calls, once an entry; a process has one set of handlers
+_came: list[int] = []  # the signals of this command
 
 
 def _received(number: int, frame: FrameType | None) -> None:
+    _came.append(number)
     if _asked:
         _asked.pop()()
         return
@@ -27,6 +29,7 @@ def _received(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def installed() -> Iterator[None]:
     """Our handlers for the time of one command; in a thread that is not the main one, nothing changes."""
+    _came.clear()
     try:
         before = {number: signal.signal(number, _received) for number in _SIGNALS}
     except ValueError:
@@ -37,6 +40,11 @@ def installed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leaving() -> bool:
+    """Whether a second signal came: nothing is waited for any more."""
+    return len(_came) > 1
 
 
 @contextmanager

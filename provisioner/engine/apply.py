@@ -351,8 +351,12 @@ class _Serial:
             self._listener.started(step)
 
     def progress(self, step: Step, elapsed: float) -> None:
-        with self._lock:
-            self._listener.progress(step, elapsed)
+        """Told by the thread that looks for a second signal: it waits for no other that is stuck in telling."""
+        if self._lock.acquire(timeout=_LOOK):
+            try:
+                self._listener.progress(step, elapsed)
+            finally:
+                self._lock.release()
 
     def finished(self, result: StepResult) -> None:
         with self._lock:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 
 import pytest
 
@@ -61,6 +63,43 @@ class Full(io.StringIO):
 
     def write(self, text: str) -> int:
         raise OSError(28, "No space left on device")
+
+
+class Stuck(io.StringIO):
+    """A full pipe that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.read = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.entered.set()
+        self.read.wait(30)
+        return len(text)
+
+
+def test_who_leaves_waits_for_no_thread_that_is_stuck_in_a_pipe() -> None:
+    """After a second signal nothing more is told there; what stands on the other stream still is."""
+    out, err = Stuck(), io.StringIO()
+    console = Console({}, out, err)
+
+    def tell() -> None:
+        with console.turn():
+            console.line("a step has ended")
+
+    stuck = threading.Thread(target=tell)
+    stuck.start()
+    assert out.entered.wait(10)
+    console.leaving = lambda: True
+    began = time.monotonic()
+    with console.turn():
+        console.line("the summary")
+        console.err("interrupted")
+    assert console.finish(130) == 130
+    assert time.monotonic() - began < 5
+    assert err.getvalue() == "interrupted\n"
+    out.read.set()
+    stuck.join()
 
 
 def test_a_closed_pipe_is_silence_and_a_full_disk_is_a_failure() -> None:

@@ -5,7 +5,6 @@ error.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -39,7 +38,6 @@ class HumanView:
         self._live = console.colour(console.stderr)  # a line that is written over takes escapes, too
         self._showing = False
         self._shown_at = 0.0
-        self._lock = threading.Lock()
 
     # -- the engine's listener -----------------------------------------------------------------------------------------
 
@@ -51,7 +49,7 @@ class HumanView:
         if done < total and moment - self._shown_at < 0.1:
             return
         self._shown_at = moment
-        with self._lock:
+        with self._console.turn():
             if done >= total:
                 self._wipe()
             else:
@@ -157,7 +155,7 @@ class HumanView:
     def _write(self, found: Diagnostic) -> None:
         to_results = self._planning and found.severity != "error"
         text = diagnostic_text(found, self._out if to_results else self._err).rstrip("\n")
-        with self._lock:
+        with self._console.turn():
             self._wipe()
             if to_results:
                 self._console.line(self._console.masker.mask(text))
@@ -166,7 +164,7 @@ class HumanView:
         reports.annotate(found, self._console)
 
     def _tell(self, text: str) -> None:
-        with self._lock:
+        with self._console.turn():
             self._wipe()
             self._console.out(text)
 

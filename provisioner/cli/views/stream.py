@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 from provisioner import __version__, times
@@ -26,11 +25,10 @@ class StreamView:
         self._applying = False
         self._started: set[str] = set()
         self._finished: dict[str, StepResult] = {}
-        self._lock = threading.Lock()
         self._write(stream.version_line(__version__, times.now()))
 
     def _write(self, line: stream.Line) -> None:
-        with self._lock:
+        with self._console.turn():
             self._console.line(json_text(line))
 
     # -- the engine's listener -----------------------------------------------------------------------------------------
