@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 import tomli
@@ -65,9 +67,24 @@ def _files(options: FmtOptions) -> list[Path]:
 
 
 def _rewrite(one: Formatted) -> None:
-    """In place, so that mode, owner and links of a file that is the user's own stay what they are."""
+    """In place, so that mode, owner and links of a file that is the user's own stay what they are; and as it was where
+    the disk is full: what is not cut short needs no room to be put back."""
+    before, after = (text.encode("utf-8", "surrogateescape") for text in (one.before, one.after))
     try:
-        with Path(one.path).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(one.after)
+        with Path(one.path).open("r+b", buffering=0) as file:
+            try:
+                _fill(file, after)
+            except OSError:
+                with suppress(OSError):
+                    _fill(file, before)
+                file.truncate(len(before))
+                raise
+            file.truncate(len(after))
     except OSError as fault:
         raise Invalid("no-such-file", f"{one.path} cannot be written: {fault.strerror}") from None
+
+
+def _fill(file: FileIO, data: bytes) -> None:
+    file.seek(0)
+    while data:
+        data = data[file.write(data) :]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from provisioner.commands.filing import FileOptions, load_file, read_file, write_private
+from provisioner.commands.fmt import FmtOptions, fmt
 from provisioner.commands.generating import _key
 from provisioner.commands.init import InitOptions, init
 from provisioner.errors import Invalid
@@ -60,3 +62,20 @@ def test_a_vendors_name_becomes_a_tables_name() -> None:
     assert _key("Campaign sender", set()) == "campaign_sender"
     assert _key("Campaign sender", {"campaign_sender"}) == "campaign_sender_2"
     assert _key("7 days", set()) == "application_7_days"
+
+
+def test_a_full_disk_leaves_a_file_unformatted_and_whole(tmp_path: Path) -> None:
+    """It is the user's own, and nobody has another."""
+    file = tmp_path / "provisioner.toml"
+    text = "[variables]\n" + "".join(f'name{n}="a value"\n' for n in range(20))
+    file.write_text(text)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(text) // 2, hard))
+    try:
+        with pytest.raises(Invalid, match="cannot be written"):
+            fmt(FmtOptions(paths=(str(file),)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert file.read_text() == text
+    assert [one.path for one in fmt(FmtOptions(paths=(str(file),)))] == [str(file)]
+    assert file.read_text() == text.replace("=", " = ")
