@@ -121,7 +121,7 @@ COMMANDS: dict[str, Command] = {
 # Commands of two words, and what their first word is about.
 GROUPS = {"state": "look at the recorded state, and edit it", "sandbox": "the embedded vendors"}
 
-# What Terraform has and we have under another name, or need not.
+# What Terraform has and we have under another name, or need not; and what people type who are in a hurry.
 ELSEWHERE = {
     "workspace": "A stack is a file with its own state: name it with --config FILE or --chdir DIR.",
     "taint": "`provisioner apply --replace ADDRESS` replaces it in one run.",
@@ -134,6 +134,12 @@ ELSEWHERE = {
     "login": 'Credentials are references in the file, as in { env = "NAME" }; `provisioner authorize` asks a person.',
     "logout": "Credentials are references in the file; nothing of them is kept.",
     "metadata": "`provisioner schema` and `provisioner providers --json` describe what there is.",
+    "status": "`provisioner show` is what is recorded, `plan` what would be done, `audit` what is wrong with it.",
+    "list": "`provisioner state list` lists what is recorded.",
+    "rotate": "`provisioner apply --replace ADDRESS` makes a token anew, and retires the old one.",
+    "revoke": "`provisioner destroy --target ADDRESS` ends a token; while the file declares it, apply makes another.",
+    "unlock": "`provisioner force-unlock LOCK_ID` breaks a lock; `provisioner state lock` shows it.",
+    "state unlock": "`provisioner force-unlock LOCK_ID` breaks a lock; `provisioner state lock` shows it.",
     "state push": "`provisioner state migrate FROM TO` moves a state; `state backup FILE` copies it.",
 }
 

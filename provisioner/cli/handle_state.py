@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from provisioner import __version__, times
 from provisioner.cli.console import Console
@@ -42,6 +43,9 @@ def show(typed: argparse.Namespace, console: Console, view: View) -> int:
 
 
 def _show_plan(typed: argparse.Namespace, console: Console, view: View) -> int:
+    if typed.planfile.startswith(("application.", "token.", "credits.")) and not Path(typed.planfile).exists():
+        advice = f"To look at what is recorded there: `provisioner state show '{typed.planfile}'`."
+        raise Invalid("no-such-file", f"There is no plan file {typed.planfile}", advice)
     saved = looking.look_at_plan(typed.planfile)
     if typed.json:
         from provisioner.render.plan_file import saved_plan_json

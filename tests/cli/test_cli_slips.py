@@ -36,6 +36,7 @@ SLIPS = (
     ("destroy -refresh-only -auto-approve", "cannot be used together"),
     ("refresh -refresh=false", "leave nothing to do"),
     ("refresh -exclude=token.texts", "--exclude cannot be used with --refresh-only"),
+    ("show token.texts", "`provisioner state show 'token.texts'`"),
     ("import -generate-config-out=g.toml application.x 5a4db0c5c11e47a1d6f0b9e3c27485a1600d9e2f", "E0108"),
 )
 
