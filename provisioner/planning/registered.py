@@ -48,12 +48,16 @@ def changed_at_server(record: ApplicationRecord, seen: ObservedApplication) -> d
 
 def secret_ending(record: ApplicationRecord, now: datetime) -> Diagnostic | None:
     """A client's secret that ends (RFC 7591 section 3.2.1: `client_secret_expires_at`, 0 for never), once a third of
-    its life or less is left. No request renews one: only another client has another."""
+    its life or less is left. No request renews one: only another client has another. Its life began when the server
+    says (`client_id_issued_at` is optional), else when it was registered."""
     ends = record.registration.get("client_secret_expires_at")
     if record.managed != CREATED or not isinstance(ends, int) or ends <= 0:
         return None
-    began, left = record.registration.get("client_id_issued_at"), ends - now.timestamp()
-    if left > 0 and isinstance(began, int) and left > (ends - began) / 3:
+    began: float | None = record.registration.get("client_id_issued_at")
+    if began is None and record.created_at is not None:
+        began = record.created_at.timestamp()
+    left = ends - now.timestamp()
+    if left > 0 and began is not None and left > (ends - began) / 3:
         return None
     when = to_rfc3339(datetime.fromtimestamp(min(ends, _LAST), UTC))
     return Diagnostic(

@@ -377,7 +377,8 @@ class Provider(base.Provider):
             raise StepRefused(
                 "unsupported",
                 f"{self.config.name} gave no way to manage the client {record.client_id} when it was registered",
-                "Change or delete it in the server's administration, then `state rm` or import it.",
+                f"`provisioner apply --replace '{record.address}'` registers another one as it is declared. Or change "
+                "or delete it in the server's administration, then `state rm` or import it.",
             )
         token = open_sealed(record.registration_token, record.id, "registration_token")
         return Endpoint(self.session, self.config.name, uri), token
