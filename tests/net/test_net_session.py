@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -44,7 +43,6 @@ from provisioner.errors import (
 )
 from provisioner.net import session as session_module
 from provisioner.net.session import Session
-from provisioner.net.transport import NoAnswer, NotSent
 from provisioner.secret import Secret
 
 CANARY = "canary-8f2e/+=%"
@@ -175,35 +173,6 @@ def test_a_repeatable_change_that_never_gets_an_answer_is_in_doubt(server: Hosti
     with pytest.raises(InDoubt):
         send(session, server.url, repeatable=True)
     assert server.count() == 4
-
-
-def test_a_repeatable_change_that_was_sent_is_in_doubt_whatever_the_next_attempts_meet(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first attempt got no answer and the others no connection: "nothing was sent" would be a lie."""
-    met: list[Exception] = [NoAnswer("no answer"), *[NotSent("refused")] * 3]
-
-    def exchange(*_: object, **__: object) -> None:
-        raise met.pop(0)
-
-    monkeypatch.setattr(session._wire, "exchange", exchange)
-    with pytest.raises(InDoubt):
-        send(session, "http://127.0.0.1:1", repeatable=True)
-    assert met == []
-
-
-def test_a_change_that_waited_is_not_sent_where_nobody_wants_it_any_more(server: Hostile, session: Session) -> None:
-    """One 429 makes the next wait for half a minute; a stop in that time ends the wait, and nothing is sent."""
-    server.behaviour = reply(429, b"", {"Retry-After": "30"})
-    with pytest.raises(RateLimited):
-        send(session, server.url)
-    session.wanted = lambda: False
-    began = time.monotonic()
-    with pytest.raises(Unreachable) as caught:
-        send(session, server.url)
-    assert time.monotonic() - began < 5
-    assert caught.value.diagnostics[0].name == "interrupted"
-    assert server.count() == 1
 
 
 def test_a_change_uses_a_connection_of_its_own(server: Hostile, session: Session) -> None:

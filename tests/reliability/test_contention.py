@@ -120,7 +120,7 @@ def test_the_lock_of_a_dead_process_is_taken_over_at_once(night: Night) -> None:
 
 
 def test_twenty_plans_look_while_one_applies(fresh: Night) -> None:
-    """With --lock=false each ends, changes nothing, and calls what is on its way in flight and not in doubt."""
+    """With --lock=false each ends, changes nothing, and says that what is on its way has no outcome yet."""
     fresh.write(HEAD, EZ, EZ_TOKEN, EZ_FLOOR)
     faultless = rehearse(fresh, FIRST)
     at = next(n for n, name in enumerate(faultless.points) if name.endswith("credits/purchase:before"))
@@ -131,7 +131,7 @@ def test_twenty_plans_look_while_one_applies(fresh: Night) -> None:
     ended = [plan.wait() for plan in plans]
     assert {plan.code for plan in ended} == {0}
     for plan in ended:
-        assert "in flight" in plan.out, plan.out
+        assert "has no outcome yet" in plan.out, plan.out
         assert "is in doubt" not in plan.out
     assert json.loads(fresh.run("show", "--json").out)["in_doubt"] == []
     holder.signal(signal.SIGCONT)
