@@ -48,6 +48,13 @@ class Generator:
         Those that an import block names by id take its name. Raises Invalid for a block whose id is nowhere."""
         declared = {application.address for application in desired.applications}
         wanted = {block.id: block for block in imports if block.to not in declared}
+        for to in (block.to for block in wanted.values() if block.to.keys):
+            raise Invalid(
+                "unsupported",
+                f"No TOML can be generated for {to}: it is an instance of a for_each, which says of more than one",
+                f"Declare application.{to.name} with its for_each by hand; then this import needs no generated file.",
+                address=str(to),
+            )
         taken = {address.name for address in declared} | {block.to.name for block in wanted.values()}
         for provider, seen in sorted(observed.providers.items()):
             for name, shown in _shown(providers[provider], provider, seen.unmanaged):

@@ -145,6 +145,8 @@ def test_import_takes_over_one_address_and_no_other(world: World) -> None:
     assert "W0307" not in out
     assert addresses(world) == ["application.campaigns"]
     assert world.run("import", "application.campaigns", SENDER).returncode == 4
+    keyed = world.run("import", "--generate-config-out", "new.toml", 'application.reports["eu"]', _other(world))
+    assert (keyed.returncode, "for_each by hand" in " ".join(keyed.stderr.split())) == (4, True)
     world.ok("import", "--generate-config-out", "new.toml", "application.reports", _other(world))
     assert "[applications.reports]" in (world.folder / "new.toml").read_text()
     assert addresses(world) == ["application.campaigns"]
