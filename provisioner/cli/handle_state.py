@@ -13,7 +13,7 @@ from provisioner.commands import editing, looking
 from provisioner.errors import Invalid
 from provisioner.render import human_state
 from provisioner.render.json_text import json_text
-from provisioner.render.style import Style
+from provisioner.render.style import Style, counted
 
 
 def _look(typed: argparse.Namespace) -> looking.LookOptions:
@@ -116,7 +116,8 @@ def verify(typed: argparse.Namespace, console: Console, view: View) -> int:
         counts = {"entries": found.entries, "segments": found.segments, "keys": found.keys}
         console.line(json_text({**data, **counts, "missing_keys": list(found.missing), "known_serial": found.known}))
         return 0
-    console.line(f"{found.entries} entries verified. The head is {found.head or 'none yet'} (serial {found.serial}).")
+    entries = counted(found.entries, "entry", "entries")
+    console.line(f"{entries} verified. The head is {found.head or 'none yet'} (serial {found.serial}).")
     if found.serial and found.known is None:
         console.line("This machine had not seen this state before: compare the head with one that was kept elsewhere.")
     if found.missing:
@@ -170,7 +171,7 @@ def migrate(typed: argparse.Namespace, console: Console, view: View) -> int:
     from provisioner.commands import moving
 
     done = moving.migrate(_edit(typed), typed.origin, typed.to, console.masker.add)
-    what = f"{done.segments} segments and {done.keys} keys; serial {done.serial}, head {done.head}."
+    what = f"{_copied(done.segments, done.keys)}; serial {done.serial}, head {done.head}."
     if done.already:
         console.line(f"An earlier run moved it there already: {what}")
     else:
@@ -181,14 +182,19 @@ def migrate(typed: argparse.Namespace, console: Console, view: View) -> int:
     return 0
 
 
+def _copied(segments: int, keys: int) -> str:
+    return f"{counted(segments, 'segment')} and {counted(keys, 'key')}"
+
+
 def rekey(typed: argparse.Namespace, console: Console, view: View) -> int:
     from provisioner.commands import upkeep
     from provisioner.journal.keys import shown
 
     done = upkeep.rekey(_edit(typed), console.masker.add, prune=typed.prune)
-    console.line(f"{done.sealed} data keys are now sealed to: {', '.join(shown(done.recipients))}")
+    keys = counted(done.sealed, "data key is", "data keys are")
+    console.line(f"{keys} now sealed to: {', '.join(shown(done.recipients))}")
     if typed.prune:
-        console.line(f"{done.pruned} that nothing needs any more were deleted.")
+        console.line(f"Deleted {counted(done.pruned, 'data key')} that nothing needs any more.")
     return 0
 
 
@@ -196,5 +202,5 @@ def backup(typed: argparse.Namespace, console: Console, view: View) -> int:
     from provisioner.commands import moving
 
     done = moving.backup(_edit(typed), typed.file, console.masker.add)
-    console.line(f"Wrote {typed.file}: {done.segments} segments and {done.keys} keys; serial {done.serial}.")
+    console.line(f"Wrote {typed.file}: {_copied(done.segments, done.keys)}; serial {done.serial}.")
     return 0

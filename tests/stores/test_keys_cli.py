@@ -103,7 +103,7 @@ def test_when_every_key_is_lost_a_token_is_replaced(world: World) -> None:
     assert [entry["operation"] for entry in world.ledger()["entries"][sent:]] == ["token.create"]
     assert [values["status"] for values in deposed(world)] == ["retiring"]
     assert "No changes." in world.ok("plan", "-detailed-exitcode", env=now)
-    assert "1 that nothing needs any more were deleted" in world.ok("state", "rekey", "--prune", env=now)
+    assert "Deleted 1 data key that nothing needs any more." in world.ok("state", "rekey", "--prune", env=now)
     assert world.ok("token", "token.texts", env=now).strip() != old
     found = world.run("audit", "--find-token", "-", stdin=old, env=now)
     assert (found.returncode, "Revoke it at the vendor" in found.stdout) == (2, True), found.stdout
@@ -147,6 +147,6 @@ def test_when_every_key_is_lost_all_can_be_forgotten(world: World) -> None:
     world.ok("state", "rm", "token.texts", env=now)
     world.ok("apply", "-auto-approve", env=now)
     assert world.ok("token", "token.texts", env=now).strip()
-    assert "1 that nothing needs any more were deleted" in world.ok("state", "rekey", "--prune", env=now)
+    assert "Deleted 1 data key that nothing needs any more." in world.ok("state", "rekey", "--prune", env=now)
     assert world.ok("token", "token.texts", env=now).strip()
     assert "Data keys that are gone" not in world.ok("state", "verify")
