@@ -84,8 +84,9 @@ def read_callback(
 
 
 def _parameters(text: str, provider: str) -> dict[str, str]:
-    query = urlsplit(text).query if "://" in text or text.startswith("/") else text.lstrip("?")
     try:
+        query = urlsplit(text).query if "://" in text or text.startswith("/") else text.lstrip("?")
+        query.encode()  # half a character cannot have been sent
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=50, errors="strict")
     except ValueError:  # it quotes the query, code included, so it must not become another error's context
         pairs = []

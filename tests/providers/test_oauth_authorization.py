@@ -77,6 +77,17 @@ def test_a_foreign_state_is_not_believed(state: str | None, rest: dict[str, str]
     assert "c0de-canary" not in everything_said(caught.value)
 
 
+@pytest.mark.parametrize(
+    "pasted", ["http://[::1", "http://[::1?state=STATE&code=c", "?state=\udcff&code=c", "//[?code=c"]
+)
+def test_half_a_line_is_an_answer_that_is_not_used(pasted: str) -> None:
+    """What a person pastes may be cut off, or no text at all; nothing of it ends with a traceback."""
+    asked = request()
+    with pytest.raises(ProviderFailed) as caught:
+        read_callback(asked, pasted.replace("STATE", asked.state), "idp")
+    assert caught.value.diagnostics[0].name == "bad-answer"
+
+
 def test_a_parameter_given_twice_is_not_chosen_from() -> None:
     """RFC 6749 section 3.1."""
     made = request()
