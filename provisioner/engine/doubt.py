@@ -189,8 +189,7 @@ def settle_at_once(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A doubt that is settled by what was read. `status` is what a token's record becomes, `gone` that it is
-    dropped."""
+    """A doubt that is settled by what was read: `how` and `by` as the entry says it. `gone`: its object has ended."""
 
     how: str
     by: str

@@ -1,15 +1,9 @@
-"""Stopping: the first signal starts nothing new, the second leaves at once (design section 3)."""
+"""Stopping: the first signal starts nothing new, the second leaves at once (design section 3). Who asks is up to the
+caller: the command line's handlers are `cli/signals.py`."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-
-from provisioner.errors import Interrupted
 
 _SLICE = 0.05  # seconds between two looks at the flag
 
@@ -43,26 +37,3 @@ class StopFlag:
                 return False
             time.sleep(min(left, _SLICE))
         return True
-
-
-@contextmanager
-def handled(stop: StopFlag) -> Iterator[StopFlag]:
-    """SIGINT and SIGTERM ask `stop`. A third one raises Interrupted wherever the main thread is.
-
-    Only the main thread can take signals; elsewhere (a test, an embedding program) this changes nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stop.leaving:
-            raise Interrupted("interrupted", "stopped by a signal", "What is recorded is complete up to here.")
-        stop.ask()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

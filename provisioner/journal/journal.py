@@ -206,8 +206,9 @@ class Journal:
         if self._lock is not None and self._lock.lapsed():
             raise HeadMoved(
                 "head-moved",
-                "This run was stopped for longer than its lock's lease, so another may have begun; nothing is sent.",
-                "Run the command again; what was announced and not sent is settled then.",
+                "This run did not renew its lock within its lease, so another may have begun. Nothing is sent.",
+                "It was stopped for so long, or the store was out of reach. Run the command again; what was announced "
+                "and not sent is settled then.",
             )
 
     def close(self) -> None:

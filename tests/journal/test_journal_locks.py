@@ -188,7 +188,7 @@ def test_still_ours_looks_at_the_lease(tmp_path: Path) -> None:
         journal.begin(run(), held)
         journal.still_ours()
         held._renewed -= 61
-        with pytest.raises(HeadMoved, match="stopped for longer"):
+        with pytest.raises(HeadMoved, match="did not renew its lock"):
             journal.still_ours()
 
 
