@@ -52,16 +52,14 @@ def test_opening_costs_what_is_live(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A hundred objects behind twenty thousand entries: no older segment is read, and the newest is a checkpoint."""
     monkeypatch.setattr("provisioner.journal.stores.directory._SETTLED_NS", 0)
     memory = HeadMemory(tmp_path / "heads")
-    plain, busy = store_in(tmp_path / "plain"), store_in(tmp_path / "busy")
-    for store in (plain, busy):
-        filled(store, 100, memory)
+    busy = store_in(tmp_path)
+    filled(busy, 100, memory)
     records = [record_to_json(token(number)) for number in range(1, 101)]
     for _ in range(20):
         with begun(busy, memory) as journal:
             journal.append(*(Draft("observed", None, {"put": [records[n % 100]]}) for n in range(1000)))
     begun(busy, memory).close()
     assert journal.state.serial > 20_000
-
     opened(busy, memory)  # the last segment before the newest is verified once more, and remembered
     read: list[int] = []
     monkeypatch.setattr(DirectoryStore, "read", lambda _self, number: read.append(number))
