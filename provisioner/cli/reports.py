@@ -93,7 +93,7 @@ def _written(text: str, file: str | None, console: Console) -> tuple[Diagnostic,
     try:
         write_private(file, text.encode())
     except ProvisionerError as fault:
-        console.lost_output = f"{file}: {fault}"
+        console.lost_output = str(fault)
         return fault.diagnostics
     return ()
 
