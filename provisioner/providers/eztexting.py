@@ -13,7 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from provisioner import times
-from provisioner.errors import InDoubt, ProviderFailed, RateLimited, StepRefused
+from provisioner.errors import InDoubt, ProviderFailed, RateLimited, StepRefused, Unreachable
 from provisioner.model.desired import Application, CreditFloor, ProviderConfig
 from provisioner.model.observed import ALIVE, DEAD, ObservedCredits, ObservedToken, ProviderObservation
 from provisioner.model.plan import Handoff
@@ -196,7 +196,7 @@ class Provider(base.Provider):
         answers = [self._revoke(refresh, "REFRESH_TOKEN")] if refresh is not None else []
         alive = self._still_alive(access) if answers else True
         if alive:
-            answers.append(self._revoke(access, "ACCESS_TOKEN"))
+            answers.append(self._other_half(access) if answers else self._revoke(access, "ACCESS_TOKEN"))
             alive = self._still_alive(access)
         taken = [answer for answer in answers if answer.status < 400]
         if alive and taken:
@@ -265,6 +265,18 @@ class Provider(base.Provider):
         """A 2xx, or a 4xx that says that the token is unknown, or that the vendor will not."""
         return self.session.change(
             "POST", self._url("tokens/revoke"), json={"token": token, "type": kind}, repeatable=True
+        )
+
+    def _other_half(self, access: Secret) -> Answer:
+        """The access token's, after the refresh token's was answered: what is not sent now leaves a half revoked."""
+        try:
+            return self._revoke(access, "ACCESS_TOKEN")
+        except Unreachable as error:
+            problem = error.diagnostics[0].summary
+        raise InDoubt(
+            "in-doubt",
+            f"{problem}, and the refresh token was revoked before that",
+            "Run apply again: a revocation is harmless to repeat.",
         )
 
     def _still_alive(self, access: Secret) -> bool:

@@ -19,7 +19,7 @@ from eztexting_account import NOBODY, NOW, PAIR, VALUES, Vendor, opened, sent
 from hostile_server import Hostile, hostile, reply
 
 from provisioner.address import Address
-from provisioner.errors import CredentialsRefused, InDoubt, RateLimited, StepRefused
+from provisioner.errors import CredentialsRefused, InDoubt, RateLimited, StepRefused, Unreachable
 from provisioner.model.observed import ALIVE, DEAD, UNKNOWN, ProviderObservation
 from provisioner.model.recorded import LOST, TokenRecord
 from provisioner.net.answers import Answer
@@ -160,6 +160,23 @@ def test_no_half_of_a_revoked_pair_lives(server: Hostile, ez: Provider, pair: bo
     assert ez.revoke_token(NOBODY, Secret("a1"), Secret("r1")) is Revoked.REVOKED
     assert there.live == set()
     assert there.revoked == (["REFRESH_TOKEN"] if pair else ["REFRESH_TOKEN", "ACCESS_TOKEN"])
+
+
+def test_a_pair_of_which_one_half_is_revoked_is_in_doubt(
+    server: Hostile, ez: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other half could not be sent: "nothing was sent" would be a lie."""
+    server.script = Vendor(pair=False)
+    change, times = ez.session.change, iter((True, False))
+
+    def once(*words: Any, **named: Any) -> Any:
+        if next(times):
+            return change(*words, **named)
+        raise Unreachable("interrupted", "the run is stopping")
+
+    monkeypatch.setattr(ez.session, "change", once)
+    with pytest.raises(InDoubt, match="the refresh token was revoked"):
+        ez.revoke_token(NOBODY, Secret("a1"), Secret("r1"))
 
 
 def test_an_unknown_token_counts_as_dead(server: Hostile, ez: Provider) -> None:
