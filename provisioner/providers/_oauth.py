@@ -13,7 +13,7 @@ from provisioner import times
 from provisioner.net.answers import Answer
 from provisioner.providers._client_auth import Authentication, authenticate, held_by, secrets_of
 from provisioner.providers._grants import parse_grant
-from provisioner.providers._refusals import refusal, refuses
+from provisioner.providers._refusals import error_member, refusal, refuses
 from provisioner.providers._urls import JSON_ONLY, Endpoint, Field, json_object
 from provisioner.providers.base import ClientCredentials, Grant, TokenWish
 from provisioner.secret import Secret
@@ -72,10 +72,13 @@ def _named(
     form: tuple[Field, ...],
 ) -> Answer:
     """Beside Basic credentials no `client_id` is sent, because some servers take it for a second method. Others look
-    for it in the body all the same (the MCP SDK's) and say so: then, after that definite no, it goes along."""
+    for it in the body all the same (the MCP SDK's) and say so: then, after that definite no, it goes along. Not after
+    `invalid_grant`, which says that the client is known: a code or a refresh token must not come twice."""
     answer = once(form)
     told = who.basic is not None and credentials.client_id is not None and "client_id" not in dict(form)
-    if not told or not refuses(answer) or "client_id" not in str((json_object(answer) or {}).get("error_description")):
+    if not told or not refuses(answer) or error_member(answer) == "invalid_grant":
+        return answer
+    if "client_id" not in str((json_object(answer) or {}).get("error_description")):
         return answer
     return once((*form, ("client_id", str(credentials.client_id))))
 

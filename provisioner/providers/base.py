@@ -312,7 +312,8 @@ class Provider:
         raise NotImplementedError
 
     def purchase(self, amount: Decimal, floor: CreditFloor) -> PurchaseAnswer:
-        """Charges a card. Raises `StepRefused` on 4xx except 429; 429, 5xx and silence are `InDoubt`."""
+        """Charges a card. Raises `StepRefused` or `CredentialsRefused` on a definite no; 408, 429, 5xx and silence are
+        `InDoubt`."""
         raise NotImplementedError
 
     def register_application(self, application: Application) -> tuple[ApplicationRecord, Mapping[str, Secret]]:
@@ -326,7 +327,7 @@ class Provider:
         raise NotImplementedError
 
     def delete_application(self, record: ApplicationRecord, open_sealed: Opener) -> None:
-        """RFC 7592 DELETE. A 401 means that it is gone."""
+        """RFC 7592 DELETE. A 401 means that it is gone, unless the server still knows the client: StepRefused."""
         raise NotImplementedError
 
     # -- a person ----------------------------------------------------------------------------------------------------

@@ -97,6 +97,12 @@ def test_nothing_that_the_request_carried_is_quoted() -> None:
     assert "pass-word" not in everything_said(found)
 
 
+def test_a_dead_grant_is_not_sent_again_with_a_client_id() -> None:
+    """Whoever judges the grant knows the client already; a code or a refresh token that comes twice is a replay (RFC
+    6749 section 4.1.2, RFC 9700 section 4.14.2). `refused` asserts that one request was sent."""
+    refused(400, {"error": "invalid_grant", "error_description": "it was issued to another client_id"})
+
+
 def test_what_looks_like_a_token_is_cut_out() -> None:
     """A server may mention a token that we never sent."""
     assert printable("token 8129442026644ebe93039fecafd79cf776b65 is dead") == "token ... is dead"
