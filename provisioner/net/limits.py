@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from threading import Condition
+from threading import Condition, RLock
 
 LONGEST_WAIT = 60.0  # seconds: a wrong clock or a hostile header may ask for years
 _MINUTE = 60.0
@@ -83,7 +83,9 @@ class Pace:
         self._paused_until = 0.0
         self._cut_at = float("-inf")
         self._closed = False
-        self._changed = Condition()
+        lock = RLock()
+        self._changed = Condition(lock)  # a turn may be free: one of those who wait for one is woken, and takes it
+        self._asleep = Condition(lock)  # whoever sleeps takes no turn, so he must not be the one who is woken
         self._clock = clock
         self._wait = wait
 
@@ -122,10 +124,10 @@ class Pace:
 
     def sleep(self, seconds: float, wanted: Wanted | None = None) -> None:
         """A back-off that `close` ends, or that nobody wants its end. Raises Closed."""
-        with self._changed:
+        with self._asleep:
             until = self._clock() + seconds
             while (left := until - self._clock()) > 0 and not self._over(wanted):
-                self._wait(self._changed, left if wanted is None else min(left, _SLICE))
+                self._wait(self._asleep, left if wanted is None else min(left, _SLICE))
             if self._over(wanted):
                 raise Closed
 
@@ -134,6 +136,7 @@ class Pace:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._asleep.notify_all()
 
     def _take(self, *, budgeted: bool, wanted: Wanted | None) -> None:
         """Who gets a turn at once is not asked: he was asked a moment ago, before he came."""
@@ -146,6 +149,7 @@ class Pace:
                 waited = True
                 self._wait(self._changed, delay if wanted is None else min(delay or _SLICE, _SLICE))
             else:
+                self._changed.notify()  # he may have been woken for a turn that he does not take
                 raise Closed
             self._in_flight += 1
             if budgeted and self._per_minute:

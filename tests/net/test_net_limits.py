@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from threading import Condition
+from contextlib import suppress
+from threading import Condition, Event, Thread
 
 import pytest
 from hypothesis import given
@@ -33,6 +35,36 @@ def pace(clock: Clock, *, parallelism: int = 10, per_minute: int | None = None) 
 
 
 @given(per_minute=st.integers(1, 20), gaps=st.lists(st.floats(0, 30), max_size=60))
+@pytest.mark.parametrize("leaver", ["sleeps", "is not wanted"])
+def test_a_free_turn_goes_to_somebody_who_takes_it(leaver: str) -> None:
+    """Whoever sleeps, or wants his turn no more, does not swallow the news that one is free."""
+    pace, wanted, taken = Pace(parallelism=1), Event(), Event()
+    wanted.set()
+
+    def first() -> None:
+        with suppress(Closed):
+            if leaver == "sleeps":
+                pace.sleep(30)
+            else:
+                with pace.turn(wanted=wanted.is_set):
+                    pass
+
+    def second() -> None:
+        with pace.turn():
+            taken.set()
+
+    threads = [Thread(target=first), Thread(target=second)]
+    with pace.turn():
+        for thread in threads:  # who came first is woken first
+            thread.start()
+            time.sleep(0.02)
+        wanted.clear()
+    assert taken.wait(5)
+    pace.close()
+    for thread in threads:
+        thread.join()
+
+
 def test_no_minute_ever_holds_more_than_the_budget(per_minute: int, gaps: list[float]) -> None:
     """Whatever the rhythm: any 60 s hold at most the budget, so fixed windows, sliding ones and buckets all agree."""
     clock, sent = Clock(), []
