@@ -47,12 +47,11 @@ Registered = tuple[ApplicationRecord, Mapping[str, Secret]]
 
 def adopt(ctx: Context, step: Step) -> Ended:
     application = ctx.applications[step.address]
-    registered = _recorded(ctx, step)
-    if registered is not None and registered.managed == CREATED and application.client_id is None:
-        return _take_secret(ctx, step, registered)
-    seen = ctx.observed.of(application.provider).applications.get(str(step.address)) or ObservedApplication(exists=True)
     found = _recorded(ctx, step)
     old = found if found is not None and found.provider == application.provider else None
+    if old is not None and old.managed == CREATED and application.client_id is None:
+        return _take_secret(ctx, step, old)
+    seen = ctx.observed.of(application.provider).applications.get(str(step.address)) or ObservedApplication(exists=True)
     client_id, fingerprint = _client(ctx, application, seen, old)
     managed = (step.after or {}).get("managed") or (old.managed if old else ADOPTED)
     base = old

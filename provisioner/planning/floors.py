@@ -182,7 +182,7 @@ class _Floor:
     def _met(self) -> Step:
         record = self.record
         if record is None:
-            return self._step(CREATE, RECORD_CREDITS, Reason("missing", "declared, and not recorded; the floor is met"))
+            return self._step(CREATE, RECORD_CREDITS, self._new())
         if self._redeclared(record):
             return self._step(UPDATE, RECORD_CREDITS, Reason("guard-changed", "declared otherwise than recorded"))
         moved = record.id in self.situation.previous
@@ -192,6 +192,13 @@ class _Floor:
             else Reason("current", "the floor is met")
         )
         return self._step(NOOP, MOVE if moved else NOTHING, reason)
+
+    def _new(self) -> Reason:
+        other = self.situation.credits_record(self.floor.address)
+        if other is None:
+            return Reason("missing", "declared, and not recorded; the floor is met")
+        sentence = f"recorded of provider {other.provider}, and {self.floor.provider} is declared; the floor is met"
+        return Reason("provider-changed", sentence)
 
     def _redeclared(self, record: CreditsRecord) -> bool:
         floor = self.floor

@@ -15,7 +15,7 @@ from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import Plan, PlanOptions, Reason, Spend, Step
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
-from provisioner.planning import applications, floors, refactoring, renewal, safety, selection, tokens
+from provisioner.planning import applications, elsewhere, floors, refactoring, renewal, safety, selection, tokens
 from provisioner.planning.drift import find_drift, strangers
 from provisioner.planning.registered import secret_ending
 from provisioner.planning.situation import Situation
@@ -146,7 +146,7 @@ def _plan_all(situation: Situation, steps: list[Step], spends: list[Spend], diag
     wanted: set[Address] = set()
     by_provider: dict[str, list[Step]] = {}
     for application in situation.desired.applications:
-        parent = applications.plan_application(situation, application)
+        parent = elsewhere.with_its_end(situation, application, applications.plan_application(situation, application))
         if parent is not None:
             steps.append(parent)
             wanted.add(application.address)

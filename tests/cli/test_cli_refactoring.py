@@ -209,6 +209,29 @@ def test_replace_rotates_what_is_not_due(world: World) -> None:
     assert CLEAN in world.ok("plan")
 
 
+def test_an_application_goes_to_another_provider(world: World) -> None:
+    """Its client at the old one is ours, so it ends: the plan shows that, guards see it, and one apply is enough."""
+    other = SERVER.replace("providers.idp", "providers.other").split("[token_policies")[0]
+    panel = CX[: CX.index("[applications")]
+    at = '[applications.w]\nprovider = "{{}}"\nname = "Reports"\n'.replace("{{}}", "%s")
+    stack(world, SERVER, other, panel, at % "idp", "prevent_destroy = true\n")
+    world.ok("apply", "--auto-approve")
+    stack(world, SERVER, other, panel, at % "other", "prevent_destroy = true\n")
+    ended = world.run("plan")
+    assert (ended.returncode, "E0601" in ended.stderr) == (9, True)
+    replaced = {"application.w": ("create", "delete"), "token.w": ("create", "delete")}
+    for provider, more, found in (("other", "", replaced), ("cx", 'scopes = ["reports"]\n', replaced)):
+        allowed = "prevent_destroy:application.w"
+        stack(world, SERVER, other, panel, at % provider, more)
+        assert changes(world, "--allow", allowed) == found
+        assert f"and {provider} is declared: its tokens are issued anew" in world.ok("plan", "--allow", allowed)
+        world.ok("apply", "--auto-approve", "--allow", allowed)
+        assert world.values("application.w")["provider"] == provider
+        assert CLEAN in world.ok("plan")
+    deleted = [row for row in lines(world.ok("history", "--json")) if "application.delete" in row["summary"]]
+    assert [row["kind"] for row in deleted] == ["intent", "intent"]
+
+
 # -- for_each and consumers ----------------------------------------------------------------------------------------
 
 
