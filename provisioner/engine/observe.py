@@ -247,9 +247,11 @@ class _Reader:
         secret = open_sealed(token.access_token, token.id, "access_token")
         try:
             found = self.providers[name].probe_token(secret, self._credentials(name, token, open_sealed))
-        except CredentialsRefused:
+        except CredentialsRefused as refused:
             serving = self.applications.get(token.application)
             if serving is None or serving.managed != CREATED:
+                if self._registers(name):  # elsewhere it is the account that is refused, and no client of it
+                    refused.at(token.application)
                 raise
             # A client of ours: nobody can correct its secret in the file, so a plan must not end with it.
             found = ObservedToken(liveness=UNKNOWN, detail="the server refuses its client's credentials")

@@ -158,6 +158,19 @@ def test_a_private_key_is_registered_used_and_replaced(embedded: Server, stack: 
     assert embedded.look()["alive"] == []
 
 
+def test_a_plan_says_which_client_is_refused(embedded: Server, stack: Stack) -> None:
+    """One of many has another secret now: exit 8, and its address beside the reference to look at."""
+    declare(embedded, stack, ADOPTED, ADOPTED.replace("worker", "other").replace("OAUTH_SECRET", "OTHER_SECRET"))
+    stack.environ["OTHER_SECRET"] = stack.environ["OAUTH_SECRET"]
+    stack.apply()
+    stack.environ["OTHER_SECRET"] = "a secret of yesterday".replace(" ", "-")
+    said = stack.run("plan")
+    assert said.code == 8
+    assert "with application.other" in said.all
+    assert "application.worker" not in said.all
+    assert "client_secret (env OTHER_SECRET)" in " ".join(said.all.split())
+
+
 def test_a_private_key_may_be_a_pem_file(embedded: Server, stack: Stack) -> None:
     """It has lines and spaces, and is a whole file as an identity is; from the environment it comes with them too."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
