@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -18,12 +19,24 @@ _asked: list[Callable[[], None]] = []  # what a signal calls, once an entry; a p
 _came: list[int] = []  # the signals of this command
 
 
+_HEARD = b"\nInterrupted. What is on its way is waited for and recorded; a second time leaves at once.\n"
+
+
 def _received(number: int, frame: FrameType | None) -> None:
     _came.append(number)
     if _asked:
         _asked.pop()()
+        if len(_came) == 1:
+            _say_so()
         return
     raise KeyboardInterrupt
+
+
+def _say_so() -> None:
+    """To a person at a terminal, who would else press again. Past the streams: one may be in the middle of a write."""
+    with suppress(OSError):  # the terminal may be what has gone
+        if os.isatty(2):
+            os.write(2, _HEARD)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import stat
 import subprocess
 import sys
@@ -94,6 +95,31 @@ def test_the_past_is_named_alike_everywhere(world: World) -> None:
     for slip in ("+1h", "9" * 5000):
         ended = world.run("show", "--at", slip)
         assert (ended.returncode, "is neither a serial nor a time" in " ".join(ended.stderr.split())) == (4, True)
+
+
+def test_an_interrupt_is_answered_at_once(world: World) -> None:
+    """At a terminal, while the request on its way is waited for: nobody needs to press again, and that is recorded."""
+    world.write("[stack]\nname = 's'\n", EZ)
+    world.control("faults", vendor="eztexting", operation="token.create", kind="slow", seconds=1.5)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "provisioner", "apply", "--auto-approve"], cwd=world.folder, env=world.environ,
+        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+    ) as child:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        while b"Creating..." not in shown:
+            shown += os.read(ours, 65536)
+        time.sleep(0.3)
+        child.send_signal(signal.SIGINT)
+        while b"a second time leaves at once." not in shown:
+            shown += os.read(ours, 65536)
+        assert b"Creation complete" not in shown
+        while b"(serial " not in shown:
+            shown += os.read(ours, 65536)
+        assert child.wait(timeout=30) == 130
+    os.close(ours)
+    assert b"Creation complete" in shown
 
 
 def killed_while_buying(world: World) -> None:
