@@ -128,7 +128,11 @@ def _not_recorded(operation: Operation) -> StoreFailed:
 def _send(
     ctx: Context, operation: Operation, send: Callable[[], T], refused: Callable[[StepRefused], Outcome] | None
 ) -> T:
-    ctx.may_send()  # else the intent is all that is left, and the next run treats it as in doubt
+    try:
+        ctx.may_send()
+    except Stopped:
+        _unsent(ctx, operation)
+        raise
     try:
         return send()
     except (InDoubt, BadAnswer) as error:
@@ -143,8 +147,7 @@ def _send(
         # CredentialsRefused and a person's no are answers; everything else a provider raises means that nothing was
         # sent.
         if isinstance(error, Unreachable) and error.diagnostics[0].name == "interrupted":  # it waited for its turn
-            with suppress(ProvisionerError):
-                ctx.append(drafts.outcome(operation, drafts.NOT_SENT, detail="the run was stopping"))
+            _unsent(ctx, operation)
             raise Stopped from None
         result = drafts.REFUSED if isinstance(error, CredentialsRefused | NeedsPerson) else drafts.NOT_SENT
         if isinstance(error, StoreFailed | StateUntrusted):
@@ -158,6 +161,12 @@ def _send(
         # A fault of ours: nobody knows whether the request left. The text may hold a secret, so only the type is kept.
         broken = InDoubt("internal", f"{type(error).__name__} while {operation.op} was on its way")
         raise _in_doubt(ctx, operation, broken) from error
+
+
+def _unsent(ctx: Context, operation: Operation) -> None:
+    """Where not even that can be written, the next run finds the intent alone and treats it as in doubt."""
+    with suppress(ProvisionerError):
+        ctx.append(drafts.outcome(operation, drafts.NOT_SENT, detail="the run was stopping"))
 
 
 def _in_doubt(ctx: Context, operation: Operation, error: ProvisionerError) -> InDoubt:

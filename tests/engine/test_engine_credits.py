@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from engine_world import World, a_floor, an_application, names, statuses
 
 from provisioner.address import Address
+from provisioner.errors import HeadMoved
+from provisioner.journal.journal import Journal
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_purchase_is_proven_by_the_balance(world: World) -> None:
@@ -126,3 +132,23 @@ def test_a_doubt_that_arises_in_this_apply_blocks_the_account_at_once(world: Wor
     assert world.ledger.calls.count("purchase") == 1
     assert "purchase-blocked" in names(result)
     assert (result.exit_code, set(statuses(result).values())) == (3, {"in_doubt"})
+
+
+def test_a_purchase_that_was_announced_and_is_not_sent_is_not_in_doubt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that hung for longer than the lease while it took the announcement: the next apply buys, and nobody has
+    to resolve anything."""
+    world.floors = (a_floor(),)
+    world.ledger.anytime = Decimal(4000)
+
+    def lapsed(_journal: Journal) -> None:
+        raise HeadMoved("head-moved", "the lease is over")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "still_ours", lapsed)
+        result = world.apply()
+    assert (result.exit_code, statuses(result)) == (1, {"credits.ez": "not_started"})
+    assert (world.state().operations, world.ledger.bought) == ({}, [])
+    assert world.apply().exit_code == 0
+    assert world.ledger.bought == [2000]
