@@ -38,6 +38,7 @@ VENDORS: dict[str, ModuleType] = {
     "oauth2": oauth2,
 }
 WELL_KNOWN = "/.well-known/"
+_FARTHEST = 10**10  # seconds; three centuries
 
 
 def open_sandbox(path: Path) -> Sandbox:
@@ -117,7 +118,10 @@ class Sandbox:
         return {name: chosen.get(name, switch.default) for name, switch in SWITCHES.items()}
 
     def set_clock(self, offset: float) -> None:
-        """The vendors' clock runs `offset` seconds ahead of this machine's: tokens expire on demand."""
+        """The vendors' clock runs `offset` seconds ahead of this machine's: tokens expire on demand. Raises ValueError
+        for one that leaves the calendar."""
+        if not abs(offset) <= _FARTHEST:  # not a number is not, either
+            raise ValueError(f"the clock is set at most {_FARTHEST} seconds off")
         with self._store.transaction() as db:
             db.execute("INSERT OR REPLACE INTO facts VALUES ('clock', ?)", [json.dumps(float(offset))])
 

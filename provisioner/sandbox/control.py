@@ -18,7 +18,7 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
     """GET ledger, switches, faults; POST switches, faults, clock, panel; DELETE faults."""
     try:
         result = _act(sandbox, request)
-    except (ValueError, TypeError, KeyError) as fault:  # Malformed is a ValueError
+    except (ValueError, TypeError, KeyError, AttributeError) as fault:  # Malformed is a ValueError
         return json_response(400, {"error": str(fault) or type(fault).__name__})
     return json_response(404, {"error": "no such endpoint"}) if result is None else json_response(200, result)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 KINDS = ("refuse", "reset", "stall", "truncate", "slow", "status", "html", "redirect", "wrong-shape")
+LONGEST = 3600  # seconds of a stall or a slow answer
 NO_ANSWER = frozenset({"refuse", "reset", "stall"})
 
 
@@ -82,10 +83,16 @@ class Fault:
             raise ValueError("a refused connection reaches no vendor, so it cannot strike after one")
         if min(self.nth, self.times) < 1:
             raise ValueError("nth and times count from 1")
+        if not 100 <= self.status <= 599 or not 0 <= self.seconds <= LONGEST:
+            raise ValueError(f"status is 100 to 599, seconds 0 to {LONGEST}")
+        named = (self.vendor, self.operation, self.path, self.location)
+        if not all(isinstance(text, str) for text in (*self.headers, *self.headers.values(), *filter(None, named))):
+            raise ValueError("vendor, operation, path, location and headers are text")
 
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> Fault:
-        """`retry_after_header` (a mapping of one header) is taken as `headers`. Raises ValueError, TypeError."""
+        """`retry_after_header` (a mapping of one header) is taken as `headers`. Raises ValueError, TypeError and
+        AttributeError where a member is none of what it should be: armed, it would only break a connection."""
         found = dict(given)
         extra = found.pop("retry_after_header", None)
         fault = cls(**found)

@@ -6,6 +6,7 @@ import http.client
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sandbox_world import EZ, World, serving
@@ -45,6 +46,33 @@ def test_answers_that_never_come(world: World, kind: str, error: type[Exception]
     first = world.sandbox.ledger("eztexting")[0]
     assert first["fault"] == {"kind": kind, "when": when}
     assert first["outcome"] == ("done" if when == "after" else "not-reached")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seconds": -1},
+        {"seconds": "1"},
+        {"seconds": None},
+        {"status": "503"},
+        {"status": 99999},
+        {"headers": []},
+        {"headers": {"X": 5}},
+        {"location": 5},
+        {"path": 5},
+        {"nth": 0},
+    ],
+)
+def test_a_fault_that_could_only_break_is_refused(world: World, given: dict[str, Any]) -> None:
+    """Armed, it would look like another fault than the one that was meant."""
+    answer = world.call("POST", "/_sandbox/faults", json={"kind": "status", **given})
+    assert (answer.status, world.sandbox.armed()) == (400, [])
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf"), 1e300, -1e11, "soon"])
+def test_a_clock_that_leaves_the_calendar_is_refused(world: World, offset: object) -> None:
+    """Every vendor computes with it."""
+    assert world.call("POST", "/_sandbox/clock", json={"offset": offset}).status == 400
 
 
 def test_a_body_of_which_nothing_can_be_cut_does_not_come_at_all(world: World) -> None:
