@@ -215,6 +215,7 @@ def _drop_what_is_not_wanted(situation: Situation, wanted: set[Address], steps: 
         elif isinstance(found, ApplicationRecord):
             # Tokens first: on some servers a deleted client's tokens live on, and nobody could revoke them then.
             step = applications.drop_application(situation, address, found, tuple(last.get(found.address, ())))
+            step = elsewhere.left_behind(situation, found, step, steps)
             steps.append(step if why is None or step.reason.code == "removed" else replace(step, reason=why))
         elif isinstance(found, CreditsRecord):
             step = floors.drop_floor(situation, address, found)

@@ -10,7 +10,7 @@ from planning_world import NOW, application, application_record, desired, observ
 from provisioner.model.desired import TokenPolicy
 from provisioner.model.observed import ObservedApplication, ObservedToken, ProviderObservation
 from provisioner.model.recorded import Operation, Sealed
-from provisioner.times import to_rfc3339
+from provisioner.times import parse_duration, to_rfc3339
 
 REFRESH = Sealed("k", 1, "BBBB")
 
@@ -292,6 +292,21 @@ def test_another_provider_means_another_token() -> None:
     """An application that moved to another provider gets a token there, and the old one is retired."""
     made = plan(desired(application("rotating")), state(token("server")))
     assert outline(made)["token.app"] == (("create", "delete"), "token.replace", "provider-changed")
+
+
+@pytest.mark.parametrize(("overlap", "goes"), [("0s", True), ("10m", False)])
+def test_a_client_left_behind_outlives_the_tokens_that_are_revoked_as_it(overlap: str, goes: bool) -> None:
+    """Declared at a vendor without applications: it is deleted after its tokens' steps, and not while one lives on."""
+    policy = TokenPolicy(name="p", overlap=parse_duration(overlap))
+    have = state(application_record("server", managed="created"), token("server", client_id="client"))
+    want = desired(application("rotating", policy=policy))
+    made = plan(want, have)
+    client = step(made, "application.app")
+    assert (client.action, client.depends_on) == ((("delete",), ("token.app",)) if goes else (("no-op",), ()))
+    over = token("server", client_id="client", status="retiring", deposed="d1", retire_at=NOW)
+    after = state(application_record("server", managed="created"), over, token("rotating", id="new"))
+    client = step(plan(want, after), "application.app")
+    assert (client.action, client.depends_on) == (("delete",), ("token.app#d1",))
 
 
 def test_a_token_for_somebody_else_is_replaced() -> None:
