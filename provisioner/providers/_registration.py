@@ -71,7 +71,8 @@ def update(
 ) -> Client:
     """RFC 7592 section 2.2. Every field goes again, and with it what the server had set that nobody declared. The
     secret is left out, because a client cannot choose its own; a server that refuses the request for that gets it, and
-    it must be the current one then. A success without the client in its body is looked up.
+    it must be the current one then. A success without the client in its body is looked up; one with something
+    else in it, as a proxy's page, counts only where the server shows what was asked for.
 
     `secret` is asked for the sealed one only where it is needed. Raises what `register` does."""
     kept = {name: record.registration[name] for name in _SENT_BACK if name in record.registration}
@@ -90,7 +91,7 @@ def update(
     except ValueError as error:
         problem = str(error)
     seen = _looked_up(at, token)
-    if seen is not None and seen.client_id == record.client_id:
+    if seen is not None and seen.client_id == record.client_id and (not answer.body or _is_as_asked(seen, wanted)):
         return seen
     what = f"{at.provider} answered a change of the client with {answer.status}, and the answer cannot be understood"
     raise InDoubt(
@@ -106,6 +107,14 @@ def _unmanaged(at: Endpoint, record: ApplicationRecord) -> CredentialsRefused:
         "Nothing was changed. Run plan, which looks whether the client is still there. "
         f"`provisioner apply --replace '{record.address}'` registers another one.",
     )
+
+
+def _is_as_asked(client: Client, wanted: Mapping[str, Any]) -> bool:
+    """Whether the server shows what was asked for, as far as it shows it."""
+    asked = parse_scopes(wanted.get("scope"))
+    shown = {name: value for name, value in client.metadata.items() if name in wanted}
+    alike = all(sorted(value) == sorted(wanted[name]) for name, value in shown.items())
+    return alike and (asked is None or client.scopes is None or set(asked) == set(client.scopes))
 
 
 def _looked_up(at: Endpoint, token: Secret) -> Client | None:
