@@ -35,36 +35,6 @@ def pace(clock: Clock, *, parallelism: int = 10, per_minute: int | None = None) 
 
 
 @given(per_minute=st.integers(1, 20), gaps=st.lists(st.floats(0, 30), max_size=60))
-@pytest.mark.parametrize("leaver", ["sleeps", "is not wanted"])
-def test_a_free_turn_goes_to_somebody_who_takes_it(leaver: str) -> None:
-    """Whoever sleeps, or wants his turn no more, does not swallow the news that one is free."""
-    pace, wanted, taken = Pace(parallelism=1), Event(), Event()
-    wanted.set()
-
-    def first() -> None:
-        with suppress(Closed):
-            if leaver == "sleeps":
-                pace.sleep(30)
-            else:
-                with pace.turn(wanted=wanted.is_set):
-                    pass
-
-    def second() -> None:
-        with pace.turn():
-            taken.set()
-
-    threads = [Thread(target=first), Thread(target=second)]
-    with pace.turn():
-        for thread in threads:  # who came first is woken first
-            thread.start()
-            time.sleep(0.02)
-        wanted.clear()
-    assert taken.wait(5)
-    pace.close()
-    for thread in threads:
-        thread.join()
-
-
 def test_no_minute_ever_holds_more_than_the_budget(per_minute: int, gaps: list[float]) -> None:
     """Whatever the rhythm: any 60 s hold at most the budget, so fixed windows, sliding ones and buckets all agree."""
     clock, sent = Clock(), []
@@ -229,3 +199,33 @@ def test_every_wait_is_between_nothing_and_a_minute(seconds: float) -> None:
 def test_retry_after_is_read_in_both_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     """Seconds, or a date by the server's own clock (RFC 9110 section 10.2.3)."""
     assert limits.retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize("leaver", ["sleeps", "is not wanted"])
+def test_a_free_turn_goes_to_somebody_who_takes_it(leaver: str) -> None:
+    """Whoever sleeps, or wants his turn no more, does not swallow the news that one is free."""
+    pace, wanted, taken = Pace(parallelism=1), Event(), Event()
+    wanted.set()
+
+    def first() -> None:
+        with suppress(Closed):
+            if leaver == "sleeps":
+                pace.sleep(30)
+            else:
+                with pace.turn(wanted=wanted.is_set):
+                    pass
+
+    def second() -> None:
+        with pace.turn():
+            taken.set()
+
+    threads = [Thread(target=first, daemon=True), Thread(target=second, daemon=True)]
+    with pace.turn():
+        for thread in threads:  # who came first is woken first
+            thread.start()
+            time.sleep(0.02)
+        wanted.clear()
+    assert taken.wait(5)
+    pace.close()
+    for thread in threads:
+        thread.join()
