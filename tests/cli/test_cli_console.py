@@ -70,11 +70,11 @@ class Stuck(io.StringIO):
 
     def __init__(self) -> None:
         super().__init__()
-        self.entered, self.read = threading.Event(), threading.Event()
+        self.entered, self.emptied = threading.Event(), threading.Event()
 
     def write(self, text: str) -> int:
         self.entered.set()
-        self.read.wait(30)
+        self.emptied.wait(30)
         return len(text)
 
 
@@ -98,7 +98,7 @@ def test_who_leaves_waits_for_no_thread_that_is_stuck_in_a_pipe() -> None:
     assert console.finish(130) == 130
     assert time.monotonic() - began < 5
     assert err.getvalue() == "interrupted\n"
-    out.read.set()
+    out.emptied.set()
     stuck.join()
 
 

@@ -61,6 +61,7 @@ def in_doubt_of_the_client_before(world: World) -> Operation:
     world.apply()
     world.faults["delete_application"] = ["lost-answer"]
     assert world.apply(replaces=("application.app",)).exit_code == 3
+    operation: Operation
     (operation,) = world.state().operations.values()
     assert operation.op == "application.delete"
     return operation
