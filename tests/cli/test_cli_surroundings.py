@@ -123,14 +123,15 @@ def test_an_interrupt_is_answered_at_once(world: World) -> None:
 
 
 def killed_while_buying(world: World) -> None:
-    """An apply that announced a purchase, and died before the vendor heard of it."""
+    """An apply that has made its token and announced a purchase, and died before the vendor heard of it."""
     world.control("faults", vendor="eztexting", operation="credits.purchase", kind="stall", when="before", seconds=3)
     with subprocess.Popen(
         [sys.executable, "-m", "provisioner", "apply", "--auto-approve"], cwd=world.folder, env=world.environ,
         stdout=subprocess.DEVNULL,
     ) as child:  # fmt: skip
         for _ in range(1000):
-            if any(b"credits.purchase" in entries.read_bytes() for entries in world.folder.rglob("*.jsonl")):
+            written = b"".join(entries.read_bytes() for entries in world.folder.rglob("*.jsonl"))
+            if b"credits.purchase" in written and b'"kind":"outcome"' in written:
                 break
             time.sleep(0.01)
         child.kill()
