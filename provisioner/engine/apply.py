@@ -234,7 +234,7 @@ class _Work:
         """
         if not self.tasks:
             return
-        count = threads.wanted(parallelism, len(self.tasks))
+        count = threads.count(parallelism, len(self.tasks))
         self._many = count > threads.FEW
         for task in self.tasks:
             if task.waits_for == 0:

@@ -105,7 +105,8 @@ class Context:
         for record in journal.state.objects.values():
             if isinstance(record, TokenRecord) and record.fingerprint is not None:
                 self._issued.setdefault(record.fingerprint, set()).add(record.id)
-        self.under_way = threading.BoundedSemaphore(threads.announced(parallelism))  # held from an intent to its answer
+        # held from an intent to its answer
+        self.under_way = threading.BoundedSemaphore(threads.most_announced(parallelism))
         self.announced: set[Address] = set()  # what this run sent something for, or was about to
         self.forgetting = threading.Lock()  # of two records that share a token, one forgets it and the other ends it
         self._buying: dict[str, threading.Lock] = {name: threading.Lock() for name in providers}

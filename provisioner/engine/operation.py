@@ -1,6 +1,6 @@
 """The one place that announces, sends and records a change: intent → send → parse → outcome (design section 3).
 
-    ctx.under_way     only so many changes are announced and unanswered at a time (`threads.announced`)
+    ctx.under_way     only so many changes are announced and unanswered at a time (`threads.most_announced`)
     ctx.gate()        nobody asked to stop, and the recorded state can still be written
     intent            durable before the request: what will be sent, what was read before it, never a secret
     send()            once; the provider parses strictly, and a secret goes straight into a `Secret`

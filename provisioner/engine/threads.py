@@ -1,13 +1,12 @@
 """How many threads carry out a plan's steps, and where they run.
 
 Python runs one thread at a time, and a creation keeps it busy for 0.9 ms; fifty threads at a vendor that takes 50 ms
-spend another 8 ms of each step waiting for its two entries. 5,000 tokens, 50 requests at a time, beside the least that
-the latency allows (docs/performance.md):
+spend another 9 ms of each step waiting for its two entries. Woken across cores they lose a fifth: 1,000 tokens took
+1.58 s, and 1.38 s on one core. 5,000 tokens, 50 requests at a time, beside the least that the latency allows, each pair
+of figures from one run (docs/performance.md):
 
-    fifty threads, wherever the system puts them                     1.5  waking each other across cores costs a third
-    fifty on one core                                                1.29
-    sixty, of which 50 may have announced what is not answered yet   1.23
-    sixty, of which 55 may                                           1.18
+    fifty threads on one core, and sixty, of which 50 may have announced what is not answered yet   1.24, 1.20
+    sixty, of which 50 may, and sixty, of which 54 may                                              1.24, 1.18
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from contextlib import suppress
 FEW = 10  # threads that hardly ever meet; they are left as they are
 
 
-def wanted(parallelism: int, steps: int) -> int:
+def count(parallelism: int, steps: int) -> int:
     """Beyond a few, one more for each five: they write entries while others wait for their answers."""
     more = parallelism // 5 if parallelism > FEW else 0
     return max(1, min(parallelism + more, steps))
 
 
-def announced(parallelism: int) -> int:
+def most_announced(parallelism: int) -> int:
     """How many changes may be announced and unanswered at a time, which is what a killed run leaves open. One more for
     each ten, because some of them wait for their intent to be durable. How many requests a provider has in flight
     stays `parallelism` (`net.limits.Pace`)."""

@@ -15,7 +15,7 @@ from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import Plan, PlanOptions, Reason, Spend, Step
 from provisioner.model.recorded import ApplicationRecord, CreditsRecord, Operation, State, TokenRecord
-from provisioner.planning import applications, elsewhere, floors, refactoring, renewal, safety, selection, tokens
+from provisioner.planning import applications, floors, provider_change, refactoring, renewal, safety, selection, tokens
 from provisioner.planning.drift import find_drift, strangers
 from provisioner.planning.registered import secret_ending
 from provisioner.planning.situation import Situation
@@ -146,7 +146,8 @@ def _plan_all(situation: Situation, steps: list[Step], spends: list[Spend], diag
     wanted: set[Address] = set()
     by_provider: dict[str, list[Step]] = {}
     for application in situation.desired.applications:
-        parent = elsewhere.with_its_end(situation, application, applications.plan_application(situation, application))
+        parent = applications.plan_application(situation, application)
+        parent = provider_change.with_its_end(situation, application, parent)
         if parent is not None:
             steps.append(parent)
             wanted.add(application.address)
@@ -215,7 +216,7 @@ def _drop_what_is_not_wanted(situation: Situation, wanted: set[Address], steps: 
         elif isinstance(found, ApplicationRecord):
             # Tokens first: on some servers a deleted client's tokens live on, and nobody could revoke them then.
             step = applications.drop_application(situation, address, found, tuple(last.get(found.address, ())))
-            step = elsewhere.left_behind(situation, found, step, steps)
+            step = provider_change.left_behind(situation, found, step, steps)
             steps.append(step if why is None or step.reason.code == "removed" else replace(step, reason=why))
         elif isinstance(found, CreditsRecord):
             step = floors.drop_floor(situation, address, found)

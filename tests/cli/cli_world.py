@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +178,15 @@ class World:
 def lines(stream: str) -> list[dict[str, Any]]:
     """A stream of JSON lines."""
     return [json.loads(line) for line in stream.splitlines()]
+
+
+def from_terminal(ours: int) -> Iterator[bytes]:
+    """What a program writes to the other end of a pseudo-terminal, until it has ended."""
+    while True:
+        try:
+            data = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            return
+        if not data:
+            return
+        yield data

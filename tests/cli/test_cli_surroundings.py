@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from cli_world import EZ, FLOOR, World
+from cli_world import EZ, FLOOR, World, from_terminal
 
 
 def test_a_pipe_is_written_into_and_stays_a_pipe(world: World) -> None:
@@ -59,13 +59,7 @@ def test_a_dumb_terminal_is_sent_no_escapes(world: World, term: str) -> None:
     ) as child:  # fmt: skip
         os.close(theirs)
         shown = b""
-        while True:
-            try:
-                data = os.read(ours, 65536)
-            except OSError:  # the terminal's other end is closed: the program has ended
-                break
-            if not data:
-                break
+        for data in from_terminal(ours):
             shown += data
         assert child.wait(timeout=30) == 0
     os.close(ours)

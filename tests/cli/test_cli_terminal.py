@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from cli_world import EZ, World
+from cli_world import EZ, World, from_terminal
 
 
 def at_a_terminal(world: World, answer: str, *words: str) -> tuple[int, str]:
@@ -22,13 +22,7 @@ def at_a_terminal(world: World, answer: str, *words: str) -> tuple[int, str]:
         os.close(theirs)
         shown = b""
         answered = False
-        while True:
-            try:
-                data = os.read(ours, 65536)
-            except OSError:  # the terminal's other end is closed: the program has ended
-                break
-            if not data:
-                break
+        for data in from_terminal(ours):
             shown += data
             if b"Enter a value:" in shown and not answered:
                 os.write(ours, answer.encode() + b"\n")

@@ -52,7 +52,7 @@ class DirectoryStore:
         self._lock = root / "lock.json"
         self._mark = root / "mark.json"
         self._fence = root / "append.lock"
-        self._paths: dict[int, Path] = {}  # putting one together is a tenth of an append
+        self._paths: dict[int, Path] = {}  # putting them together is 4 of 100 parts of an apply
 
     # -- segments ----------------------------------------------------------------------------------------------------
 
